@@ -1,0 +1,13 @@
+// Package ops holds every operator, one file each, named like the operator. All lists them.
+package ops
+
+import (
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+)
+
+// All is the built-in set of operators.
+var All = opdef.NewSet(nil)
+
+// values is a list of inputs of a node.
+type values = []*onnx.Value
