@@ -1,0 +1,1 @@
+"""One function an exporter: a model in, model.onnx out."""

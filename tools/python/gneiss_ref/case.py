@@ -1,0 +1,66 @@
+"""Writes the files of one case: arrays, tensors in the standard's test layout, and case.json."""
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+TORCH_PROFILE = {
+    "profile": "torch",
+    "rtol": 1.3e-6,
+    "atol": 1e-5,
+    "reason": "torch.testing.assert_close for float32; the outputs are of order one",
+}
+
+
+def oracle(value):
+    """Rounds float64 to 40 bits of mantissa: 4.5e-13 relative, far below float32, and a third smaller on disk."""
+    mantissa, exponent = np.frexp(np.asarray(value, np.float64))
+    return np.ldexp(np.rint(mantissa * 2.0**40), exponent - 40)
+
+
+def save_npz(path, arrays):
+    """Writes arrays by name in sorted order; the same arrays give the same bytes."""
+    np.savez_compressed(path, **{name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)})
+
+
+def save_test_data(folder, inputs, outputs):
+    """Writes test_data_set_0 from two lists of (name, array)."""
+    data = folder / "test_data_set_0"
+    data.mkdir(parents=True, exist_ok=True)
+    for kind, pairs in (("input", inputs), ("output", outputs)):
+        for index, (name, array) in enumerate(pairs):
+            tensor = numpy_helper.from_array(np.ascontiguousarray(array), name)
+            (data / f"{kind}_{index}.pb").write_bytes(tensor.SerializeToString(deterministic=True))
+
+
+def model_facts(path):
+    """Returns what case.json says about the exported file."""
+    model = onnx.load(path, load_external_data=False)
+    onnx.checker.check_model(str(path), full_check=True)
+    opsets = {o.domain or "ai.onnx": o.version for o in model.opset_import}
+    return {
+        "model": path.name,
+        "ir_version": model.ir_version,
+        "opsets": opsets,
+        "producer": f"{model.producer_name} {model.producer_version}".strip(),
+        "operators": sorted({n.op_type for n in model.graph.node}),
+    }
+
+
+def versions(*modules):
+    found = {m.__name__: m.__version__ for m in modules}
+    found.update(python=platform.python_version(), numpy=np.__version__, onnx=onnx.__version__)
+    return found
+
+
+def save_case(folder, facts):
+    """Writes case.json with the SHA-256 of every other file of the case."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "case.json")
+    hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    text = json.dumps({"case": folder.name, **facts, "files": hashes}, indent=1)
+    Path(folder, "case.json").write_text(text + "\n")

@@ -1,0 +1,1 @@
+"""The reference makers: each writes cases below a folder."""

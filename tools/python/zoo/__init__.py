@@ -1,0 +1,1 @@
+"""The reference networks, one file a framework, and the weights both load."""
