@@ -3,6 +3,7 @@
 import hashlib
 import json
 import platform
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ TORCH_PROFILE = {
     "atol": 1e-5,
     "reason": "torch.testing.assert_close for float32; the outputs are of order one",
 }
+INTERMEDIATE_LIMIT = 4096  # elements; larger values stay out of the committed dumps
 
 
 def oracle(value):
@@ -52,6 +54,20 @@ def model_facts(path):
     }
 
 
+def forward_dump(output_name, last, seen, seen64, table):
+    """Returns the arrays of reference.npz: the output, and the small intermediates, in float32 and float64."""
+    arrays = {f"value/{output_name}": seen[last], f"value/{output_name}@f64": oracle(seen64[last])}
+    for name, (layer, perm) in table.items():
+        if name != output_name and seen[layer].size <= INTERMEDIATE_LIMIT:
+            arrays[f"value/{name}"] = np.transpose(seen[layer], perm)
+            arrays[f"value/{name}@f64"] = oracle(np.transpose(seen64[layer], perm))
+    return arrays
+
+
+def value_table(table):
+    return [{"name": n, "source": source, "perm": perm} for n, (source, perm) in table.items()]
+
+
 def versions(*modules):
     found = {m.__name__: m.__version__ for m in modules}
     found.update(python=platform.python_version(), numpy=np.__version__, onnx=onnx.__version__)
@@ -63,4 +79,5 @@ def save_case(folder, facts):
     files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "case.json")
     hashes = {p.relative_to(folder).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
     text = json.dumps({"case": folder.name, **facts, "files": hashes}, indent=1)
+    text = re.sub(r"\[[^][{}]*\]", lambda flat: re.sub(r"\s+", " ", flat[0]), text)  # flat lists on one line
     Path(folder, "case.json").write_text(text + "\n")

@@ -7,12 +7,10 @@ import numpy as np
 import torch
 
 from export import torch_onnx
-from gneiss_ref import case, naming, seeds
+from gneiss_ref import case, naming
+from gneiss_ref.feeds import SEED, feed
 from make import torch_common
 from zoo import torch_nets
-
-SEED = 1
-INTERMEDIATE_LIMIT = 4096  # elements; larger values stay out of the committed dumps
 
 # case name: (net, exporter, batch, options of the exporter)
 CASES = {
@@ -32,20 +30,8 @@ CASES = {
 }
 
 
-def feed(net, batch):
-    """Returns the input array of a net."""
-    if net in ("seed", "bncnn"):
-        size = 28 if net == "seed" else 12
-        return seeds.images(SEED, net + ".input", batch, size, size)
-    if net == "mlp":
-        return seeds.images(SEED, "mlp.input", batch, 28, 28).reshape(batch, 784)
-    if net == "transformer":
-        return seeds.labels(SEED, "transformer.input", batch * 6, 20).reshape(batch, 6)
-    return seeds.uniform(SEED, net + ".input", (batch, 7, 8), 1)
-
-
 def observe(model, x):
-    """Runs the model; returns its output and the output of each submodule by path."""
+    """Runs the model; returns the output of each submodule by path, and the model's as "output"."""
     seen = {}
 
     def hook(path):
@@ -57,31 +43,19 @@ def observe(model, x):
 
     handles = [m.register_forward_hook(hook(p)) for p, m in model.named_modules() if p]
     with torch.no_grad():
-        output = model(x).numpy()
+        seen["output"] = model(x).numpy()
     for handle in handles:
         handle.remove()
-    return output, seen
+    return seen
 
 
 def reference(net, x):
-    """Returns float32 and float64 outputs and module outputs, computed twice and equal."""
+    """Returns the float32 and float64 outputs of every module, computed twice and equal."""
     model = torch_nets.build(net, SEED)
-    output, seen = observe(model, torch.from_numpy(x))
-    again, _ = observe(model, torch.from_numpy(x))
-    assert np.array_equal(output, again), f"{net}: two runs differ"
-    twin = torch_nets.build(net, SEED).double()
+    seen, again = observe(model, torch.from_numpy(x)), observe(model, torch.from_numpy(x))
+    assert all(np.array_equal(seen[name], again[name]) for name in seen), f"{net}: two runs differ"
     wide = torch.from_numpy(x.astype(np.float64) if x.dtype == np.float32 else x)
-    output64, seen64 = observe(twin, wide)
-    return output, seen, output64, seen64
-
-
-def dump(output_name, output, output64, seen, seen64, table):
-    arrays = {f"value/{output_name}": output, f"value/{output_name}@f64": case.oracle(output64)}
-    for name, (layer, perm) in table.items():
-        if name != output_name and seen[layer].size <= INTERMEDIATE_LIMIT:
-            arrays[f"value/{name}"] = np.transpose(seen[layer], perm)
-            arrays[f"value/{name}@f64"] = case.oracle(np.transpose(seen64[layer], perm))
-    return arrays
+    return seen, observe(torch_nets.build(net, SEED).double(), wide)
 
 
 def make(root, name):
@@ -93,17 +67,17 @@ def make(root, name):
     path = folder / "model.onnx"
     export = getattr(torch_onnx, exporter)
     export(model, (torch.from_numpy(x),), path, "input", "output", **options)
-    output, seen, output64, seen64 = reference(net, x)
+    seen, seen64 = reference(net, x)
     table = naming.intermediates(path, {"input": x}, seen)
-    case.save_npz(folder / "reference.npz", dump("output", output, output64, seen, seen64, table))
-    case.save_test_data(folder, [("input", x)], [("output", output)])
+    case.save_npz(folder / "reference.npz", case.forward_dump("output", "output", seen, seen64, table))
+    case.save_test_data(folder, [("input", x)], [("output", seen["output"])])
     case.save_case(folder, {
         "kind": "forward", "net": net, "framework": "torch", "convention": "pytorch",
         "exporter": f"torch.onnx.export ({exporter})", "exporter_options": options,
         **case.model_facts(path),
         "generator": "tools/python/make/forward_torch.py", "seed": SEED, "versions": torch_common.versions(),
         "tolerance": case.TORCH_PROFILE,
-        "values": [{"name": n, "source": s, "perm": p} for n, (s, p) in table.items()],
+        "values": case.value_table(table),
         "excluded": [],
     })
     return folder
