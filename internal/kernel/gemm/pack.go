@@ -1,0 +1,78 @@
+package gemm
+
+import "unsafe"
+
+// PackedA returns the length of an m x k operand A in packed form.
+func PackedA[T Float](t *Table[T], m, k int) int {
+	t = orBest(t)
+	return roundUp(m, t.Rows) * k
+}
+
+// PackedB returns the length of a k x n operand B in packed form.
+func PackedB[T Float](t *Table[T], k, n int) int {
+	t = orBest(t)
+	return roundUp(n, t.Cols) * k
+}
+
+// PackA writes A in packed form: panels of Rows rows, each step of a panel
+// side by side. dst has PackedA elements, all of which are written.
+func PackA[T Float](t *Table[T], dst []T, m, k int, a Operand[T]) {
+	t = orBest(t)
+	check(m >= 0 && k >= 0 && len(dst) >= PackedA(t, m, k), shortScratch)
+	a.checkShape(m, k)
+	for i := 0; i < m; i += t.Rows {
+		packPanel(t, dst[i*k:], a.turned(), i, min(t.Rows, m-i), t.Rows, 0, k)
+	}
+}
+
+// PackB writes B in packed form: panels of Cols columns, each step of a panel
+// side by side. dst has PackedB elements, all of which are written.
+func PackB[T Float](t *Table[T], dst []T, k, n int, b Operand[T]) {
+	t = orBest(t)
+	check(n >= 0 && k >= 0 && len(dst) >= PackedB(t, k, n), shortScratch)
+	b.checkShape(k, n)
+	for j := 0; j < n; j += t.Cols {
+		packPanel(t, dst[j*k:], b, j, min(t.Cols, n-j), t.Cols, 0, k)
+	}
+}
+
+// packPanel copies cols columns from column j and steps k0 to k0+k of x, an
+// operand whose rows are steps, into steps of width elements. What is left of
+// a step is zero.
+func packPanel[T Float](t *Table[T], dst []T, x Operand[T], j, cols, width, k0, k int) {
+	if k == 0 {
+		return
+	}
+	if cols < width {
+		clear(dst[:k*width])
+	}
+	if x.Trans {
+		t.Transpose(dst, width, x.Data[j*x.Stride+k0:], x.Stride, cols, k)
+		return
+	}
+	src := x.Data[k0*x.Stride+j:]
+	for p := range k {
+		copy(dst[p*width:][:cols], src[p*x.Stride:])
+	}
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+
+func orBest[T Float](t *Table[T]) *Table[T] {
+	if t == nil {
+		return Best[T]()
+	}
+	return t
+}
+
+// align cuts the first elements off so that the rest starts on a cache line.
+// Buffers that go through it are made alignment elements longer.
+func align[T Float](s []T) []T {
+	if len(s) < alignment {
+		return s
+	}
+	at := uintptr(unsafe.Pointer(unsafe.SliceData(s)))
+	return s[int(-at&63)/int(unsafe.Sizeof(s[0])):]
+}
+
+const alignment = 16

@@ -1,0 +1,78 @@
+package gemm
+
+import (
+	"sync"
+
+	"github.com/gneiss-ml/gneiss/internal/cpu"
+)
+
+// Float is the element type of a product.
+type Float interface{ float32 | float64 }
+
+// Start says what the chain of an output element starts from.
+type Start int
+
+// The starts. Bias has one element per row or per column of C.
+const (
+	FromZero Start = iota
+	FromC
+	FromRowBias
+	FromColBias
+)
+
+// A Tile computes up to Rows x Cols elements of C from a, whose step k holds
+// the rows side by side, and b, whose step k holds the columns side by side.
+// b must hold Cols columns in every step even where cols is less, if the
+// table says ReadsAll.
+type Tile[T Float] func(rows, k int, a []T, aStep int, b []T, bStep int, c []T, ldc, cols int, start Start, bias []T, relu bool)
+
+// A TileA is a Tile that finds step p of a at aOff[p].
+type TileA[T Float] func(rows, k int, a []T, aOff []int, b []T, bStep int, c []T, ldc, cols int, start Start, bias []T, relu bool)
+
+// A TileB is a Tile that finds step p of b at bOff[p].
+type TileB[T Float] func(rows, k int, a []T, aStep int, b []T, bOff []int, c []T, ldc, cols int, start Start, bias []T, relu bool)
+
+// A Table is everything in which the tiers differ. All functions of all
+// tables give the same bits.
+type Table[T Float] struct {
+	Level      cpu.Level
+	Rows, Cols int // of the greatest tile
+	WideCols   int // columns of Wide
+	Tile       Tile[T]
+	TileA      TileA[T]
+	TileB      TileB[T]
+	// Wide is a Tile of one row and exactly WideCols columns.
+	Wide Tile[T]
+	// Transpose sets dst[c*ldd+r] to src[r*lds+c] for rows x cols elements.
+	// The two must not overlap.
+	Transpose func(dst []T, ldd int, src []T, lds, rows, cols int)
+}
+
+// Format names the form of packed operands: two tables of the same format can
+// read each other's.
+func (t *Table[T]) Format() string { return t.Level.String() }
+
+// Best returns the table of the tier in use.
+func Best[T Float]() *Table[T] {
+	if t, ok := any(best32()).(*Table[T]); ok {
+		return t
+	}
+	return any(best64()).(*Table[T])
+}
+
+var (
+	best32 = sync.OnceValue(func() *Table[float32] { return For[float32](cpu.Tier()) })
+	best64 = sync.OnceValue(func() *Table[float64] { return For[float64](cpu.Tier()) })
+)
+
+// For returns the table of a level, or the best below it. The level must be
+// one of cpu.Supported.
+func For[T Float](level cpu.Level) *Table[T] {
+	var found any
+	if _, ok := any((*T)(nil)).(*float32); ok {
+		found = table32(level)
+	} else {
+		found = table64(level)
+	}
+	return found.(*Table[T])
+}
