@@ -7,7 +7,13 @@ import (
 )
 
 // All is the built-in set of operators.
-var All = opdef.NewSet(nil)
+var All = opdef.NewSet(nil,
+	&opAdd,
+	&opMul,
+	&opSub,
+	&opSumTo,
+	&opZerosLike,
+)
 
 // values is a list of inputs of a node.
 type values = []*onnx.Value

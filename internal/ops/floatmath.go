@@ -1,0 +1,14 @@
+package ops
+
+import "math"
+
+// finite is v, or 0 for an infinity or NaN.
+func finite[T real](v T) T {
+	if f := float64(v); math.IsInf(f, 0) || math.IsNaN(f) {
+		return 0
+	}
+	return v
+}
+
+// logOf is the natural logarithm of v.
+func logOf[T real](v T) T { return T(math.Log(float64(v))) }

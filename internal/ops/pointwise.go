@@ -1,0 +1,176 @@
+package ops
+
+import (
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+)
+
+const (
+	tileSize  = 16384 // elements of an output that one thread computes at a time
+	chunkSize = 2048  // elements that pass through buffers at a time
+)
+
+// tiles is how many tiles cover n elements.
+func tiles(n int) int { return (n + tileSize - 1) / tileSize }
+
+// pointwise computes each element of one output from the elements of the inputs at the same place, after broadcasting. It is
+// the state of a step.
+type pointwise[T, R onnx.Number] struct {
+	f        func(y []R, x [][]T)
+	in       []source[T]
+	out      []R
+	outHalf  []uint16
+	narrow   func(dst []uint16, src []R)
+	buffered bool // f must not write where an input may be
+	chunk    int
+	workers  []pointBuffers[T, R]
+}
+
+// pointBuffers is what one thread needs.
+type pointBuffers[T, R onnx.Number] struct {
+	x   [][]T
+	buf [][]T
+	raw []uint16
+	y   []R
+}
+
+// runPointwise runs r with the state p, whose f is set, over all inputs of r.
+func runPointwise[T, R onnx.Number](r *opdef.Run, p *pointwise[T, R]) {
+	n := p.bind(r)
+	for len(p.workers) < r.Team.Threads() {
+		p.workers = append(p.workers, pointBuffers[T, R]{x: make([][]T, len(p.in)), buf: make([][]T, len(p.in))})
+	}
+	r.Team.DoWorkers(tiles(n), p)
+}
+
+// bind points p at the inputs and the output of r and returns the number of elements to compute.
+func (p *pointwise[T, R]) bind(r *opdef.Run) int {
+	y := &r.Out[0]
+	p.chunk = tileSize
+	if p.narrow != nil {
+		p.outHalf = onnx.View[uint16](y.Data)
+	} else {
+		p.out = onnx.View[R](y.Data)
+	}
+	if p.narrow != nil || p.buffered {
+		p.chunk = chunkSize
+	}
+	for i := range p.in {
+		open(&p.in[i], &r.In[i], y.Shape)
+		if !p.in[i].direct() {
+			p.chunk = chunkSize
+		}
+	}
+	return y.Len()
+}
+
+// Tile computes tile i of the output.
+func (p *pointwise[T, R]) Tile(worker, i int) {
+	w := &p.workers[worker]
+	n := max(len(p.out), len(p.outHalf))
+	for lo, end := i*tileSize, min((i+1)*tileSize, n); lo < end; lo += p.chunk {
+		p.part(w, lo, min(lo+p.chunk, end))
+	}
+}
+
+func (p *pointwise[T, R]) part(w *pointBuffers[T, R], lo, hi int) {
+	n := hi - lo
+	for i := range p.in {
+		s := &p.in[i]
+		if s.direct() {
+			w.x[i] = s.data[lo:hi]
+			continue
+		}
+		if w.buf[i] == nil {
+			w.buf[i] = make([]T, chunkSize)
+		}
+		if s.widen != nil && w.raw == nil {
+			w.raw = make([]uint16, chunkSize)
+		}
+		w.x[i] = s.read(w.buf[i][:n], w.raw, lo)
+	}
+	if p.narrow == nil && !p.buffered {
+		p.f(p.out[lo:hi], w.x)
+		return
+	}
+	if w.y == nil {
+		w.y = make([]R, chunkSize)
+	}
+	p.f(w.y[:n], w.x)
+	if p.narrow != nil {
+		p.narrow(p.outHalf[lo:hi], w.y[:n])
+	} else {
+		copy(p.out[lo:hi], w.y[:n])
+	}
+}
+
+// newPointwise makes the state for n inputs of T and an output of R.
+func newPointwise[T, R onnx.Number](n int, f func(y []R, x [][]T)) *pointwise[T, R] {
+	return &pointwise[T, R]{f: f, in: make([]source[T], n), buffered: n > 2}
+}
+
+// pointStep is the step of y = f(x...) where elements are stored as they are computed.
+func pointStep[T, R onnx.Number](c *opdef.Compile, f func(y []R, x [][]T)) (opdef.Step, error) {
+	n := c.Node.NumIn()
+	s := opdef.Step{
+		State: func() any { return newPointwise(n, f) },
+		Run: func(r *opdef.Run) error {
+			runPointwise(r, r.State.(*pointwise[T, R]))
+			return nil
+		},
+	}
+	if onnx.ElemOf[T]() == onnx.ElemOf[R]() {
+		s.Alias = aliases(n)
+	}
+	return s, oneElem(c)
+}
+
+// halfStep is the step of y = f(x...) where elements are 16-bit floating point, computed in float32.
+func halfStep(c *opdef.Compile, f func(y []float32, x [][]float32)) (opdef.Step, error) {
+	s, err := halfTo(c, f)
+	h, run := formatOf(c.Elem(0)), s.State
+	s.State = func() any {
+		p := run().(*pointwise[float32, float32])
+		p.narrow = h.narrow
+		return p
+	}
+	s.Alias = aliases(c.Node.NumIn())
+	return s, err
+}
+
+// halfTo is halfStep for an output of another type.
+func halfTo[R onnx.Number](c *opdef.Compile, f func(y []R, x [][]float32)) (opdef.Step, error) {
+	n, h := c.Node.NumIn(), formatOf(c.Elem(0))
+	return opdef.Step{
+		State: func() any {
+			p := newPointwise(n, f)
+			for i := range p.in {
+				p.in[i].widen = h.widen
+			}
+			return p
+		},
+		Run: func(r *opdef.Run) error {
+			runPointwise(r, r.State.(*pointwise[float32, R]))
+			return nil
+		},
+	}, oneElem(c)
+}
+
+// aliases lets output 0 take the buffer of any of n inputs.
+func aliases(n int) []opdef.Alias {
+	a := make([]opdef.Alias, n)
+	for i := range a {
+		a[i].In = i
+	}
+	return a
+}
+
+// oneElem checks that all inputs are present and have one element type.
+func oneElem(c *opdef.Compile) error {
+	for i := range c.Node.NumIn() {
+		if c.Elem(i) != c.Elem(0) {
+			return onnx.Invalidf("input %d is of type %v, input 0 of type %v", i, c.Elem(i), c.Elem(0))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,167 @@
+package ops
+
+import "github.com/gneiss-ml/gneiss/onnx"
+
+// region is a box of elements that lie at regular steps: element i of axis a is stride[a]*i after the start.
+type region struct {
+	at     int
+	stride []int
+}
+
+// odometer is the part of a strided copy that changes while it runs; kept, so that nothing is allocated.
+type odometer struct {
+	shape, ys, xs, index []int
+}
+
+// collapse keeps the axes of size greater than 1 and merges those that lie one behind the other in both regions.
+func (o *odometer) collapse(shape, ys, xs []int) {
+	o.shape, o.ys, o.xs = o.shape[:0], o.ys[:0], o.xs[:0]
+	for a, n := range shape {
+		last := len(o.shape) - 1
+		switch {
+		case n == 1:
+		case last >= 0 && o.ys[last] == ys[a]*n && o.xs[last] == xs[a]*n:
+			o.shape[last] *= n
+			o.ys[last], o.xs[last] = ys[a], xs[a]
+		default:
+			o.shape, o.ys, o.xs = append(o.shape, n), append(o.ys, ys[a]), append(o.xs, xs[a])
+		}
+	}
+}
+
+// strided copies the box of the given shape from x to y. The regions must lie inside the arrays.
+func (m *mover) strided(y array, to region, x array, from region, shape []int) {
+	for _, n := range shape {
+		if n == 0 {
+			return
+		}
+	}
+	o := &m.odo
+	o.collapse(shape, to.stride, from.stride)
+	switch y.size {
+	case 0:
+		stridedCopy(o, y.s, to.at, x.s, from.at)
+	case 1:
+		stridedCopy(o, y.b, to.at, x.b, from.at)
+	case 2:
+		stridedCopy(o, onnx.View[uint16](y.b), to.at, onnx.View[uint16](x.b), from.at)
+	case 4:
+		stridedCopy(o, onnx.View[uint32](y.b), to.at, onnx.View[uint32](x.b), from.at)
+	case 8:
+		stridedCopy(o, onnx.View[uint64](y.b), to.at, onnx.View[uint64](x.b), from.at)
+	default:
+		stridedCopy(o, onnx.View[complex128](y.b), to.at, onnx.View[complex128](x.b), from.at)
+	}
+}
+
+// stridedCopy walks the collapsed axes but the last two, and copies a plane for each place.
+func stridedCopy[T any](o *odometer, y []T, yo int, x []T, xo int) {
+	r := len(o.shape)
+	if r == 0 {
+		y[yo] = x[xo]
+		return
+	}
+	outer, rows, ry, rx := 0, 1, 0, 0
+	if r > 1 {
+		outer = planeAxis(o)
+		rows, ry, rx = o.shape[outer], o.ys[outer], o.xs[outer]
+	}
+	cols, cy, cx := o.shape[r-1], o.ys[r-1], o.xs[r-1]
+	o.index = o.index[:0]
+	for range r {
+		o.index = append(o.index, 0)
+	}
+	for {
+		plane(y, yo, ry, cy, x, xo, rx, cx, rows, cols)
+		a := r - 2
+		for ; a >= 0; a-- {
+			if a == outer && r > 1 {
+				continue
+			}
+			o.index[a]++
+			yo, xo = yo+o.ys[a], xo+o.xs[a]
+			if o.index[a] < o.shape[a] {
+				break
+			}
+			yo, xo = yo-o.ys[a]*o.shape[a], xo-o.xs[a]*o.shape[a]
+			o.index[a] = 0
+		}
+		if a < 0 {
+			return
+		}
+	}
+}
+
+// planeAxis chooses the axis that is walked together with the last one: the one that lies together in x, so that a tile of
+// both stays in the cache; the last but one when that is the last itself.
+func planeAxis(o *odometer) int {
+	r := len(o.shape)
+	if o.xs[r-1] != 1 {
+		for a := r - 2; a >= 0; a-- {
+			if o.xs[a] == 1 {
+				return a
+			}
+		}
+	}
+	return r - 2
+}
+
+// tile is the edge of the squares in which a plane is transposed.
+const tile = 16
+
+func plane[T any](y []T, yo, ry, cy int, x []T, xo, rx, cx, rows, cols int) {
+	switch {
+	case cy == 1 && cx == 1:
+		for i := range rows {
+			copy(y[yo+i*ry:yo+i*ry+cols], x[xo+i*rx:xo+i*rx+cols])
+		}
+	case cy == 1 && cx == 0:
+		for i := range rows {
+			fill(y[yo+i*ry:yo+i*ry+cols], x[xo+i*rx])
+		}
+	case rx == 1:
+		for c := 0; c < cols; c += tile {
+			for r := 0; r < rows; r += tile {
+				patch(y, yo+r*ry+c*cy, ry, cy, x, xo+r*rx+c*cx, rx, cx, min(tile, rows-r), min(tile, cols-c))
+			}
+		}
+	default:
+		patch(y, yo, ry, cy, x, xo, rx, cx, rows, cols)
+	}
+}
+
+func fill[T any](y []T, v T) {
+	for i := range y {
+		y[i] = v
+	}
+}
+
+func patch[T any](y []T, yo, ry, cy int, x []T, xo, rx, cx, rows, cols int) {
+	for i := range rows {
+		p, q := yo+i*ry, xo+i*rx
+		for range cols {
+			y[p] = x[q]
+			p, q = p+cy, q+cx
+		}
+	}
+}
+
+// rowMajor are the strides of shape, valid until the run ends.
+func (m *mover) rowMajor(shape []int) []int {
+	s := m.take(len(shape))
+	n := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		s[i] = n
+		n *= shape[i]
+	}
+	return s
+}
+
+// product is the product of sizes that is known to fit.
+func product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
