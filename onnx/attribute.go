@@ -47,6 +47,8 @@ type Attribute struct {
 	SparseTensors []*SparseTensor
 	Types         []Type
 
+	present present
+	types   [][]byte // Type or Types as they stood in the file
 	unknown []byte
 }
 

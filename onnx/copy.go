@@ -61,10 +61,6 @@ func (c *copier) graph(g, outer *Graph) *Graph {
 		d.Updates = append(d.Updates, Update{c.value(u.Var, d), c.value(u.New, d)})
 	}
 	d.info = g.info
-	d.info.valueInfo = nil
-	for _, v := range g.info.valueInfo {
-		d.info.valueInfo = append(d.info.valueInfo, c.value(v, d))
-	}
 	return d
 }
 
@@ -88,7 +84,7 @@ func (c *copier) value(v *Value, d *Graph) *Value {
 	if !c.src.owns(v) {
 		return v
 	}
-	w := &Value{Name: v.Name, Type: v.Type.Clone(), Doc: v.Doc, Init: v.Init, Sparse: v.Sparse, graph: d, index: v.index, init: v.init, info: v.info}
+	w := &Value{Name: v.Name, Type: v.Type.Clone(), Doc: v.Doc, Init: v.Init, Sparse: v.Sparse, graph: d, index: v.index, init: v.init}
 	if c.rename {
 		w.Name = d.Unique(v.Name)
 	}
@@ -99,7 +95,7 @@ func (c *copier) value(v *Value, d *Graph) *Value {
 func (c *copier) node(n *Node, d *Graph) *Node {
 	m := &Node{
 		Name: n.Name, Domain: n.Domain, OpType: n.OpType, Overload: n.Overload, Doc: n.Doc, Attrs: slices.Clone(n.Attrs),
-		Metadata: n.Metadata, ID: n.ID, Origin: n.Origin, Version: n.Version, graph: d, unknown: n.unknown,
+		Metadata: n.Metadata, ID: n.ID, Origin: n.Origin, Version: n.Version, graph: d, present: n.present, unknown: n.unknown,
 	}
 	if c.rename {
 		d.names.ids++

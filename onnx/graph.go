@@ -28,15 +28,6 @@ type Value struct {
 	graph *Graph
 	init  bool
 	uses  []Use
-	info  valueInfo
-}
-
-// valueInfo is what the file said of a value beside its type.
-type valueInfo struct {
-	declared bool // the graph's value_info lists it
-	metadata []Entry
-	denote   map[int]string // denotation of the type (-1) and of dims
-	unknown  []byte
 }
 
 // Use is one reader of a value: input Index of Node.
@@ -78,6 +69,7 @@ type Node struct {
 	in, out []slot
 	graph   *Graph
 	dead    bool
+	present present
 	unknown []byte
 }
 
@@ -198,11 +190,29 @@ type Graph struct {
 
 // graphInfo is what the file said of a graph beside its parts.
 type graphInfo struct {
-	valueInfo []*Value // order of the declared values
-	dangling  [][]byte // value_info of names that no node makes
-	quant     [][]byte // quantization_annotation
-	unknown   []byte
+	inputs, outputs, valueInfo []declared
+	quant                      [][]byte  // quantization_annotation
+	opsets                     []present // of Opsets
+	present                    present
+	unknown                    []byte
 }
+
+// declared is a ValueInfoProto as it stood in the file, so that denotations, metadata and the presence of fields survive as
+// long as the value keeps its name.
+type declared struct {
+	name  string
+	raw   []byte
+	stray bool // value_info of a name that the graph does not define
+	other bool // its type is not the one the value got, which another declaration gave
+}
+
+// present has bit n set where field n of a message stood in the file: protobuf tells an empty string from none. Bit 0 says
+// that the message came from a file at all.
+type present uint32
+
+const fromFile present = 1
+
+func (p present) has(field int) bool { return p&(1<<field) != 0 }
 
 // names is the name space of an outermost graph and its subgraphs.
 type names struct {

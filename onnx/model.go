@@ -19,6 +19,7 @@ type Model struct {
 // modelInfo is what the file said of a model beside its parts.
 type modelInfo struct {
 	configuration [][]byte
+	present       present
 	unknown       []byte
 }
 
@@ -32,6 +33,7 @@ type Function struct {
 	// Body holds inputs, outputs and nodes; its Opsets are the function's imports.
 	Body     *Graph
 	Metadata []Entry
+	present  present
 	unknown  []byte
 }
 

@@ -28,6 +28,8 @@ func (s *SparseTensor) ObjectType() Type {
 type Sequence struct {
 	Of    Type // type of the elements; needed when there are none
 	Items []Object
+
+	name string
 }
 
 // ObjectType is the sequence of Of, or of the first item's type when Of says nothing.
@@ -43,6 +45,8 @@ func (s *Sequence) ObjectType() Type {
 type Optional struct {
 	Of   Type // type of the object; needed when there is none
 	Item Object
+
+	name string
 }
 
 // ObjectType is the optional of Of, or of the item's type when Of says nothing.
@@ -57,6 +61,8 @@ func (o *Optional) ObjectType() Type {
 type Map struct {
 	Keys   *Tensor // [N], an integer type or String
 	Values Object  // tensor [N], or *Sequence of N objects
+
+	name string
 }
 
 // ObjectType is the map type.

@@ -39,9 +39,13 @@ type External struct {
 
 // form is how a tensor stood in the file it came from, so that it is written back alike.
 type form struct {
-	typed   bool // in float_data, int32_data ... instead of raw_data
-	unknown []byte
-	segment []byte
+	typed    bool    // in float_data, int32_data ... instead of raw_data
+	odd      []byte  // the field's bytes where other bytes could say the same elements
+	external bool    // the bytes were read from an external file
+	entries  []Entry // external_data, also where it means nothing
+	present  present
+	unknown  []byte
+	segment  []byte
 }
 
 // F16, BF16 and the F8 types are the bit patterns of the floating-point types that Go lacks.
