@@ -9,6 +9,8 @@ import (
 // All is the built-in set of operators.
 var All = opdef.NewSet(nil,
 	&opAdd,
+	&opGemm,
+	&opMatMul,
 	&opMul,
 	&opSub,
 	&opSumTo,
