@@ -1,0 +1,129 @@
+package shape
+
+import (
+	"slices"
+
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+	"github.com/gneiss-ml/gneiss/onnx/compose"
+)
+
+// standardBody infers n through the body that the standard gives its operator.
+func (f *Inferrer) standardBody(n *onnx.Node) error {
+	call, err := compose.StandardBody(n.Domain, n.OpType, n.Opset())
+	switch {
+	case err != nil:
+		return err
+	case call == nil:
+		return onnx.Unsupportedf("operator %.128q is not supported", n.Operator())
+	}
+	return f.through(n, call, nil)
+}
+
+// through infers n by inferring the body of the function that it calls, on a scratch graph. The body may call fs.
+func (f *Inferrer) through(n *onnx.Node, call *onnx.Function, fs *compose.Functions) error {
+	return f.scratch(n, fs, func(m *onnx.Node) error {
+		_, err := compose.Call(m, call)
+		return err
+	})
+}
+
+// older infers n, a node of an older version, by upgrading a copy of it on a scratch graph.
+func (f *Inferrer) older(n *onnx.Node, def *opdef.Def) error {
+	return f.scratch(n, f.Functions, func(m *onnx.Node) error {
+		_, err := Upgrade(f.Builder(m.Graph()), m, def)
+		return err
+	})
+}
+
+// scratch puts a copy of n into a graph of its own, lets change rewrite it, infers the graph and gives n's outputs the
+// types of what stands in their place.
+func (f *Inferrer) scratch(n *onnx.Node, fs *compose.Functions, change func(*onnx.Node) error) error {
+	g := onnx.NewGraph("scratch", nil)
+	for domain, v := range newest() {
+		g.SetOpset(domain, v)
+	}
+	m := f.copyNode(g, n)
+	defer f.discard(g)
+	g.Outputs = m.Outputs()
+	if err := change(m); err != nil {
+		return err
+	}
+	inner := f.inner(fs)
+	if err := inner.Graph(g); err != nil {
+		return err
+	}
+	for i, v := range g.Outputs {
+		if v != nil {
+			f.set1(n, i, v.Type, inner.Ints(v))
+		}
+	}
+	return nil
+}
+
+// discard forgets a scratch graph: what its subgraphs captured is no longer read by them.
+func (f *Inferrer) discard(g *onnx.Graph) {
+	for _, v := range slices.Concat(g.Inputs, g.Initializers) {
+		delete(f.ints, v)
+	}
+	for _, n := range g.Nodes {
+		for _, v := range n.Outputs() {
+			delete(f.ints, v)
+		}
+	}
+	g.Remove(slices.Clone(g.Nodes)...)
+}
+
+// inner is an Inferrer for a scratch graph, whose nodes may call fs: it shares the contents that are known.
+func (f *Inferrer) inner(fs *compose.Functions) *Inferrer {
+	c := *f
+	c.bodies, c.Hints, c.Functions = map[*onnx.Graph]*body{}, false, fs
+	return &c
+}
+
+// copyNode copies n into g, with inputs of the same types and contents.
+func (f *Inferrer) copyNode(g *onnx.Graph, n *onnx.Node) *onnx.Node {
+	copies := map[*onnx.Value]*onnx.Value{}
+	ins := n.Inputs()
+	for i, v := range ins {
+		if v == nil {
+			continue
+		}
+		if copies[v] == nil {
+			if t := f.constant(v); t != nil {
+				copies[v] = g.Initializer(v.Name, v.Type.Clone(), t)
+			} else {
+				copies[v] = g.Input(v.Name, v.Type.Clone())
+			}
+			if d := f.ints[v]; d != nil {
+				f.ints[copies[v]] = d
+			}
+		}
+		ins[i] = copies[v]
+	}
+	m := g.Add(n.Domain, n.OpType, n.NumOut(), ins)
+	m.Version = n.Opset()
+	for i := n.NumOut() - 1; i >= 0; i-- {
+		if n.Out(i) == nil {
+			m.DropOut(i)
+		}
+	}
+	for _, a := range n.Attrs {
+		m.Attrs = append(m.Attrs, copyAttr(a, g))
+	}
+	return m
+}
+
+// copyAttr copies an attribute; graphs become graphs inside g that read the same outer values.
+func copyAttr(a onnx.Attribute, g *onnx.Graph) onnx.Attribute {
+	if a.G != nil {
+		a.G, _ = a.G.Copy(g)
+	}
+	graphs := a.Graphs
+	a.Graphs = nil
+	for _, s := range graphs {
+		c, _ := s.Copy(g)
+		a.Graphs = append(a.Graphs, c)
+	}
+	return a
+}

@@ -1,0 +1,62 @@
+package shape
+
+import (
+	"sync"
+
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+	"github.com/gneiss-ml/gneiss/onnx/schema"
+)
+
+// newest holds the newest version of each domain of the standard.
+var newest = sync.OnceValue(func() map[string]int {
+	m := map[string]int{}
+	for s := range schema.All() {
+		m[s.Domain] = max(m[s.Domain], s.Since)
+	}
+	return m
+})
+
+// Newest is the newest version of domain that is known; 0 for a domain that is not the standard's.
+func Newest(domain string) int {
+	if onnx.IsDefaultDomain(domain) {
+		domain = ""
+	}
+	return newest()[domain]
+}
+
+// Since is the version of the schema that n means, older than or equal to the newest one of its operator; ok is false when
+// the standard's n has no such version or is no operator of the standard.
+func Since(n *onnx.Node) (since, newest int, ok bool) {
+	last, ok := schema.Newest(n.Domain, n.OpType)
+	if !ok {
+		return 0, 0, false
+	}
+	v := n.Opset()
+	if v == 0 {
+		return last.Since, last.Since, true
+	}
+	s, ok := schema.Lookup(n.Domain, n.OpType, v)
+	if !ok {
+		return 0, last.Since, false
+	}
+	return s.Since, last.Since, true
+}
+
+// Upgrade turns n, a node of b's graph with known input types, into the newest form of its operator, in place or by other
+// nodes, as def says. It reports whether n was changed or replaced.
+func Upgrade(b *onnx.Builder, n *onnx.Node, def *opdef.Def) (bool, error) {
+	since, last, ok := Since(n)
+	if !ok || def.Schema != nil || since == last {
+		return false, nil
+	}
+	changed := false
+	if def.Upgrade != nil {
+		changed = true
+		if err := def.Upgrade(&opdef.Rewrite{Builder: b, Node: n, Version: since}); err != nil {
+			return true, onnx.At(n, err)
+		}
+	}
+	n.Version = Newest(n.Domain)
+	return changed, b.Err()
+}
