@@ -71,11 +71,10 @@ func check(ok bool, message string) {
 
 // Tuning. None of it changes a result.
 const (
-	kBlock     = 384     // steps of a panel of B, which should stay in L1
-	inPlace    = 8       // B is packed if more panels of A than this read it
-	smallWork  = 1 << 19 // multiplications that are not worth a second thread
-	tilesEach  = 4       // tasks a thread should have
-	chunkLeast = 4       // panels of A that share the packing of one of B
+	kBlock     = 384 // steps of a panel of B, which should stay in L1
+	inPlace    = 8   // B is packed if more panels of A than this read it
+	tilesEach  = 4   // tasks a thread should have
+	chunkLeast = 4   // panels of A that share the packing of one of B
 )
 
 // Mul computes C = A·B for A of m x k, B of k x n and C of m x n elements with
@@ -91,17 +90,21 @@ func Mul[T Float](t *Table[T], team *parallel.Team, m, n, k int, a, b Operand[T]
 	j := newJob(orBest(t), m, n, k, a, b)
 	j.checkArguments(c, ldc, e)
 	j.c, j.ldc, j.e = c, ldc, e
-	if int64(m)*int64(n)*int64(k) < smallWork {
+	if work(m, n, k) < j.t.Worth {
 		team = nil
 	}
 	j.run(team, scratch)
 	free(j)
 }
 
+// work counts multiplications; saturating is not needed, since the operands
+// are in memory.
+func work(m, n, k int) int64 { return int64(m) * int64(n) * int64(k) }
+
 // Scratch returns how many elements Mul needs as scratch on a team of that
 // many threads. Only Trans, Stride and Packed of the operands count.
 func Scratch[T Float](t *Table[T], threads, m, n, k int, a, b Operand[T]) int {
-	if m <= 0 || n <= 0 || k <= 0 {
+	if m <= 0 || n <= 0 || k < 0 {
 		return 0
 	}
 	j := newJob(orBest(t), m, n, k, a, b)
@@ -135,41 +138,49 @@ type job[T Float] struct {
 	bufA, bufB []T
 }
 
-type jobList[T Float] struct {
-	sync.Mutex
-	free []*job[T]
+// A list keeps objects for the next call, so that calls do not allocate.
+type list[T any] struct {
+	mu   sync.Mutex
+	free []*T
+}
+
+func (l *list[T]) take() *T {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.free) - 1
+	if last < 0 {
+		return new(T)
+	}
+	x := l.free[last]
+	l.free = l.free[:last]
+	return x
+}
+
+func (l *list[T]) give(x *T) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free = append(l.free, x)
 }
 
 var (
-	jobs32 jobList[float32]
-	jobs64 jobList[float64]
+	jobs32 list[job[float32]]
+	jobs64 list[job[float64]]
 )
 
-func list[T Float]() *jobList[T] {
-	if l, ok := any(&jobs32).(*jobList[T]); ok {
+func jobs[T Float]() *list[job[T]] {
+	if l, ok := any(&jobs32).(*list[job[T]]); ok {
 		return l
 	}
-	return any(&jobs64).(*jobList[T])
+	return any(&jobs64).(*list[job[T]])
 }
 
 func free[T Float](j *job[T]) {
 	*j = job[T]{}
-	l := list[T]()
-	l.Lock()
-	l.free = append(l.free, j)
-	l.Unlock()
+	jobs[T]().give(j)
 }
 
 func newJob[T Float](t *Table[T], m, n, k int, a, b Operand[T]) *job[T] {
-	l := list[T]()
-	l.Lock()
-	var j *job[T]
-	if last := len(l.free) - 1; last >= 0 {
-		j, l.free = l.free[last], l.free[:last]
-	} else {
-		j = new(job[T])
-	}
-	l.Unlock()
+	j := jobs[T]().take()
 	j.t, j.m, j.n, j.k, j.a, j.b = t, m, n, k, a, b
 	if n == 1 && m > 1 && !a.Packed && !b.Packed {
 		j.column = true

@@ -257,6 +257,84 @@ func TestMul_noAllocations(t *testing.T) {
 	}
 }
 
+func TestMulBatch(t *testing.T) {
+	const m, n, k, count = 5, 37, 20, 6
+	r := kerneltest.Rand(1)
+	a := Operand[float32]{Data: kerneltest.Fill(r, make([]float32, 2*m*k)), Stride: k}
+	b := Operand[float32]{Data: kerneltest.Fill(r, make([]float32, 3*n*k)), Stride: k, Trans: true}
+	batch := make([]Offsets, count)
+	for i := range batch {
+		batch[i] = Offsets{A: i % 2 * m * k, B: i / 2 * n * k, C: i * m * n}
+	}
+	want, got := make([]float32, count*m*n), make([]float32, count*m*n)
+	for _, o := range batch {
+		oa, ob := a, b
+		oa.Data, ob.Data = a.Data[o.A:], b.Data[o.B:]
+		Mul(nil, nil, m, n, k, oa, ob, want[o.C:], n, Epilogue[float32]{}, nil)
+	}
+	table := *Best[float32]()
+	for _, worth := range []int64{0, 1 << 62} {
+		table.Worth = worth
+		for _, threads := range []int{1, 2, 3, 7, 16} {
+			team := parallel.Acquire(threads)
+			scratch := kerneltest.Guarded[float32](t, BatchScratch(&table, team.Threads(), m, n, k, a, b))
+			clear(got)
+			MulBatch(&table, team, m, n, k, a, b, got, n, Epilogue[float32]{}, batch, scratch)
+			require.Equal(t, want, got)
+			require.Zero(t, testing.AllocsPerRun(5, func() {
+				MulBatch(&table, team, m, n, k, a, b, got, n, Epilogue[float32]{}, batch, scratch)
+			}))
+			team.Release()
+		}
+	}
+	MulBatch(nil, nil, m, n, 0, a, b, got, n, Epilogue[float32]{}, batch, nil)
+	require.Equal(t, make([]float32, count*m*n), got)
+}
+
+// FuzzMul drives all tables with the same bytes.
+func FuzzMul(f *testing.F) {
+	f.Add([]byte{3, 4, 5, 0, 1, 2, 3})
+	f.Add([]byte{14, 32, 2, 255, 0x7f, 0xc0, 0, 0, 0x80, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) < 5 {
+			return
+		}
+		m, n, k, form := int(data[0])%40, int(data[1])%70, int(data[2])%50, data[3]
+		data = data[4:]
+		next := 0
+		fill := func(s []float32) []float32 {
+			for i := range s {
+				var bits uint32
+				for range 4 {
+					bits = bits<<8 | uint32(data[next%len(data)]^byte(next/len(data)*37))
+					next++
+				}
+				s[i] = math.Float32frombits(bits)
+			}
+			return s
+		}
+		a := Operand[float32]{Data: fill(make([]float32, m*k)), Stride: k, Trans: form&1 != 0}
+		b := Operand[float32]{Data: fill(make([]float32, k*n)), Stride: n, Trans: form&2 != 0}
+		if a.Trans {
+			a.Stride = m
+		}
+		if b.Trans {
+			b.Stride = k
+		}
+		e := Epilogue[float32]{Start: Start(form >> 2 & 3), Bias: fill(make([]float32, max(m, n))), ReLU: form&16 != 0}
+		first := fill(make([]float32, m*n))
+		var want []float32
+		for _, level := range cpu.Supported() {
+			c := append([]float32(nil), first...)
+			Mul(For[float32](level), nil, m, n, k, a, b, c, n, e, nil)
+			if want == nil {
+				want = c
+			}
+			require.Equal(t, -1, kerneltest.Same(want, c), "%s", level)
+		}
+	})
+}
+
 func TestTranspose(t *testing.T) {
 	for _, level := range cpu.Supported() {
 		table := For[float32](level)

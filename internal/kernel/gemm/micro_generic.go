@@ -10,12 +10,12 @@ import (
 // multiplications and additions per output element, in increasing k.
 var (
 	generic32 = Table[float32]{
-		Level: cpu.Generic, Rows: 6, Cols: 16, WideCols: 64,
+		Level: cpu.Generic, Rows: 6, Cols: 16, WideCols: 64, Worth: 1 << 15,
 		Tile: f32GemmGeneric, TileA: f32GemmAGeneric, TileB: f32GemmBGeneric,
 		Wide: f32GemmGeneric, Transpose: transposeGeneric[float32],
 	}
 	generic64 = Table[float64]{
-		Level: cpu.Generic, Rows: 6, Cols: 8, WideCols: 32,
+		Level: cpu.Generic, Rows: 6, Cols: 8, WideCols: 32, Worth: 1 << 15,
 		Tile: f64GemmGeneric, TileA: f64GemmAGeneric, TileB: f64GemmBGeneric,
 		Wide: f64GemmGeneric, Transpose: transposeGeneric[float64],
 	}

@@ -38,9 +38,12 @@ type Table[T Float] struct {
 	Level      cpu.Level
 	Rows, Cols int // of the greatest tile
 	WideCols   int // columns of Wide
-	Tile       Tile[T]
-	TileA      TileA[T]
-	TileB      TileB[T]
+	// Worth is the number of multiplications, about 20 microseconds of them,
+	// below which a second thread does not pay.
+	Worth int64
+	Tile  Tile[T]
+	TileA TileA[T]
+	TileB TileB[T]
 	// Wide is a Tile of one row and exactly WideCols columns.
 	Wide Tile[T]
 	// Transpose sets dst[c*ldd+r] to src[r*lds+c] for rows x cols elements.

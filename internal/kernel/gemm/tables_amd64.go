@@ -6,22 +6,22 @@ import "github.com/gneiss-ml/gneiss/internal/cpu"
 
 var (
 	avx512x32 = Table[float32]{
-		Level: cpu.AVX512, Rows: 14, Cols: 32, WideCols: 128,
+		Level: cpu.AVX512, Rows: 14, Cols: 32, WideCols: 128, Worth: 2 << 20,
 		Tile: f32Gemm14x32AVX512, TileA: f32GemmA14x32AVX512, TileB: f32GemmB14x32AVX512,
 		Wide: f32Gemm1x128AVX512, Transpose: f32TransposeAny,
 	}
 	avx2x32 = Table[float32]{
-		Level: cpu.AVX2, Rows: 6, Cols: 16, WideCols: 64,
+		Level: cpu.AVX2, Rows: 6, Cols: 16, WideCols: 64, Worth: 1 << 20,
 		Tile: f32Tile6x16AVX2, TileA: f32TileA6x16AVX2, TileB: f32TileB6x16AVX2,
 		Wide: f32Gemm1x64AVX2, Transpose: f32TransposeAny,
 	}
 	avx512x64 = Table[float64]{
-		Level: cpu.AVX512, Rows: 14, Cols: 16, WideCols: 64,
+		Level: cpu.AVX512, Rows: 14, Cols: 16, WideCols: 64, Worth: 1 << 20,
 		Tile: f64Gemm14x16AVX512, TileA: f64GemmA14x16AVX512, TileB: f64GemmB14x16AVX512,
 		Wide: f64Gemm1x64AVX512, Transpose: transposeGeneric[float64],
 	}
 	avx2x64 = Table[float64]{
-		Level: cpu.AVX2, Rows: 6, Cols: 8, WideCols: 32,
+		Level: cpu.AVX2, Rows: 6, Cols: 8, WideCols: 32, Worth: 1 << 19,
 		Tile: f64Tile6x8AVX2, TileA: f64TileA6x8AVX2, TileB: f64TileB6x8AVX2,
 		Wide: f64Gemm1x32AVX2, Transpose: transposeGeneric[float64],
 	}
