@@ -151,7 +151,7 @@ func (s *affine[T]) scale(y []T, r *opdef.Run) {
 	c := opdef.Of[T](r.In[2])
 	s.axes = broadcastAxes(s.axes[:0], r.In[2].Shape, r.Out[0].Shape)
 	for i := range y {
-		y[i] += T(s.beta * c[place(s.axes, i)])
+		y[i] += T(s.beta * c[offsetAt(s.axes, i)])
 	}
 }
 
@@ -198,7 +198,7 @@ func integerGemm[T int32 | int64 | uint32 | uint64](c *opdef.Compile) (opdef.Ste
 				sum += a[at(i/n, p, m, k, transA)] * b[at(p, i%n, k, n, transB)]
 			}
 			if y[i] = alpha * sum; bias != nil {
-				y[i] += beta * bias[place(axes, i)]
+				y[i] += beta * bias[offsetAt(axes, i)]
 			}
 		}
 		return nil

@@ -55,7 +55,7 @@ type multiply[T gemm.Float] struct {
 }
 
 func (s *multiply[T]) operands(i int) (a, b gemm.Operand[T], c []T) {
-	ia, ib := place(s.a, i)*s.m*s.k, place(s.b, i)*s.k*s.n
+	ia, ib := offsetAt(s.a, i)*s.m*s.k, offsetAt(s.b, i)*s.k*s.n
 	a = gemm.Operand[T]{Data: s.x[ia : ia+s.m*s.k], Stride: max(s.k, 1)}
 	b = gemm.Operand[T]{Data: s.y[ib : ib+s.k*s.n], Stride: max(s.n, 1)}
 	return a, b, s.z[i*s.m*s.n : (i+1)*s.m*s.n]
@@ -147,7 +147,7 @@ type integerMatrices[T int32 | int64 | uint32 | uint64] struct {
 
 // Tile computes product i.
 func (s *integerMatrices[T]) Tile(i int) {
-	ia, ib := place(s.a, i)*s.m*s.k, place(s.b, i)*s.k*s.n
+	ia, ib := offsetAt(s.a, i)*s.m*s.k, offsetAt(s.b, i)*s.k*s.n
 	mulIntegers(s.m, s.n, s.k, s.x[ia:], s.y[ib:], s.z[i*s.m*s.n:])
 }
 
