@@ -147,12 +147,12 @@ func (t *reduction[T]) Tile(worker, i int) {
 		return
 	}
 	for o := i * t.tileOut; o < min((i+1)*t.tileOut, t.n); o++ {
-		t.put(w, o, t.one(w, place(t.kept, o)))
+		t.put(w, o, t.one(w, offsetAt(t.kept, o)))
 	}
 }
 
-// place is the offset of position i of a walk along axes.
-func place(axes []axis, i int) int {
+// offsetAt is the offset of position i of a walk along axes.
+func offsetAt(axes []axis, i int) int {
 	at := 0
 	for k := len(axes) - 1; k >= 0; k-- {
 		at += i % axes[k].size * axes[k].stride
@@ -176,7 +176,7 @@ func (t *reduction[T]) chain(w *reduceBuffers[T], op reduce.Op, base int, shift 
 	}
 	w.tree.Reset(op, 1)
 	for m := range t.outer {
-		at := base + place(t.reduced, m)
+		at := base + offsetAt(t.reduced, m)
 		for lo := 0; lo < t.inner; lo += reduce.Block {
 			x := t.load(w, at+lo, min(reduce.Block, t.inner-lo))
 			leaf := w.tree.Leaf()
@@ -189,7 +189,7 @@ func (t *reduction[T]) chain(w *reduceBuffers[T], op reduce.Op, base int, shift 
 
 // tileColumns reduces columns lo to hi of a row of outputs.
 func (t *reduction[T]) tileColumns(w *reduceBuffers[T], row, lo, hi int) {
-	base := place(t.kept, row) + lo
+	base := offsetAt(t.kept, row) + lo
 	if t.exp {
 		t.columnsExp(w, base, row*t.inner+lo, hi-lo)
 		return
@@ -212,7 +212,7 @@ func (t *reduction[T]) columnsExp(w *reduceBuffers[T], base, out, n int) {
 func (t *reduction[T]) rows(w *reduceBuffers[T], op reduce.Op, base, n int) []T {
 	w.tree.Reset(op, n)
 	for m := range t.outer {
-		reduce.Rows(op, w.tree.Leaf(), t.load(w, base+place(t.reduced, m), n), w.shift)
+		reduce.Rows(op, w.tree.Leaf(), t.load(w, base+offsetAt(t.reduced, m), n), w.shift)
 		w.tree.Next()
 	}
 	return w.tree.Result()

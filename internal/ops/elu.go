@@ -1,0 +1,29 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+)
+
+// Elu: y = x for x above 0, else alpha * (e^x - 1).
+//
+// Opset 6: consumed_inputs goes. 22: types.
+var opElu = opdef.Def{
+	Type:  "Elu",
+	Infer: opdef.SameAsFirst,
+	Compile: activation(func(n *onnx.Node) func(float64) float64 {
+		alpha := realAttr(n, "alpha", 1)
+		return func(v float64) float64 {
+			if v > 0 {
+				return v
+			}
+			return alpha * math.Expm1(v)
+		}
+	}),
+	Upgrade: dropConsumed,
+	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
+		return f.where(f.test("Greater", x, f.num(0)), f.num(1), f.mul(f.num(realAttr(f.Node, "alpha", 1)), f.one("Exp", x)))
+	}),
+}

@@ -1,0 +1,17 @@
+package ops
+
+import (
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+)
+
+// Sigmoid: y = 1 / (1 + e^-x).
+//
+// Opset 6: consumed_inputs goes. 13: types.
+var opSigmoid = opdef.Def{
+	Type:    "Sigmoid",
+	Infer:   opdef.SameAsFirst,
+	Compile: function(vec.Sigmoid),
+	Upgrade: dropConsumed,
+	Grad:    gradFromOutput("SigmoidGrad"),
+}

@@ -1,0 +1,24 @@
+package ops
+
+import (
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+)
+
+// Swish: y = x / (1 + e^(-alpha*x)).
+//
+// Opset 24: new.
+var opSwish = opdef.Def{
+	Type:  "Swish",
+	Infer: opdef.SameAsFirst,
+	Compile: activation(func(n *onnx.Node) func(float64) float64 {
+		alpha := realAttr(n, "alpha", 1)
+		return func(v float64) float64 { return v * vec.Sigmoid(alpha*v) }
+	}),
+	Grad: times(func(f formula, x, _ *onnx.Value) *onnx.Value {
+		ax := f.mul(f.num(realAttr(f.Node, "alpha", 1)), x)
+		s := f.one("Sigmoid", ax)
+		return f.add(s, f.mul(ax, f.mul(s, f.sub(f.num(1), s))))
+	}),
+}
