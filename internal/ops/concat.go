@@ -1,0 +1,136 @@
+package ops
+
+import (
+	"slices"
+
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+)
+
+// Concat joins tensors along an axis. Opset 4 made the attribute axis required; before it was 1.
+var opConcat = opdef.Def{
+	Type:    "Concat",
+	Infer:   inferConcat,
+	Compile: moving(runConcat),
+	Grad:    gradConcat,
+	Upgrade: func(c *opdef.Rewrite) error {
+		if c.Version < 4 && c.Node.Attr("axis") == nil {
+			c.Node.SetAttr(onnx.Int("axis", 1))
+		}
+		return nil
+	},
+}
+
+func inferConcat(c *opdef.Infer) error {
+	var out []onnx.Dim
+	var ints []onnx.Dim
+	all, axis := true, 0
+	for i := range c.Node.NumIn() {
+		x, err := c.Shape(i)
+		if err != nil {
+			return setElem(c, 0, c.Elem(0), err)
+		}
+		if c.Elem(i) != c.Elem(0) {
+			return onnx.Invalidf("expected inputs of one type, received %v and %v", c.Elem(0), c.Elem(i))
+		}
+		v, ok := c.Ints(i)
+		ints, all = append(ints, v...), all && ok && isShapeInt(c.Elem(i))
+		if i == 0 {
+			if axis, err = concatAxis(c.Node, len(x)); err != nil {
+				return err
+			}
+			out = append(out, x...)
+			continue
+		}
+		if len(x) != len(out) {
+			return onnx.Invalidf("expected inputs of one rank, received %v and %v", c.Ins[0], c.Ins[i])
+		}
+		for a, d := range x {
+			switch {
+			case a == axis:
+				out[a] = sizeDim(addDims(out[a], d))
+			case out[a].IsFixed() && d.IsFixed() && d != out[a]:
+				return onnx.Invalidf("axis %d of %v and %v differ", a, c.Ins[0], c.Ins[i])
+			case d.IsFixed() || !out[a].IsFixed() && d.Name != "":
+				out[a] = d
+			}
+		}
+	}
+	c.Set(0, c.Elem(0), out...)
+	if all && len(out) == 1 {
+		c.SetInts(0, ints)
+	}
+	return nil
+}
+
+func concatAxis(n *onnx.Node, rank int) (int, error) {
+	a := n.Attr("axis")
+	if a == nil || a.Kind != onnx.AttrInt {
+		return 0, onnx.Invalidf("attribute axis is missing")
+	}
+	return opdef.Axis(a.I, rank)
+}
+
+func runConcat(m *mover) error {
+	if len(m.In) == 0 {
+		return onnx.Invalidf("expected an input")
+	}
+	to := m.clone(m.shape(0))
+	axis, err := concatAxis(m.Node, len(to))
+	if err != nil {
+		return err
+	}
+	for i := 1; i < len(m.In); i++ {
+		x := m.shape(i)
+		if len(x) != len(to) || !slices.Equal(x[:axis], to[:axis]) || !slices.Equal(x[axis+1:], to[axis+1:]) {
+			return onnx.Invalidf("shapes %v and %v do not join at axis %d", m.shape(0), x, axis)
+		}
+		to[axis] += x[axis]
+	}
+	y, err := m.output(0, m.In[0].Elem, to)
+	if err != nil {
+		return err
+	}
+	outer, inner, at := product(to[:axis]), product(to[axis+1:]), 0
+	for i := range m.In {
+		x, err := m.elements(i)
+		if err != nil {
+			return err
+		}
+		n := m.shape(i)[axis] * inner
+		for o := range outer {
+			y.from(o*to[axis]*inner+at, x, o*n, n)
+		}
+		at += n
+	}
+	return nil
+}
+
+// gradConcat splits dy by the sizes of the inputs along the axis.
+func gradConcat(c *opdef.Grad) error {
+	n := c.Node.NumIn()
+	if n == 1 {
+		c.SetDX(0, c.DY(0))
+		return nil
+	}
+	axis := c.Node.Int("axis", 0)
+	var sizes values
+	for i := range n {
+		sizes = append(sizes, sizeAlong(c.Builder, c.In(i), axis))
+	}
+	split := c.Op("Concat", sizes, onnx.Int("axis", 0))
+	s := c.Builder.Node("", "Split", n, values{c.DY(0), split}, onnx.Int("axis", axis))
+	for i := range n {
+		c.SetDX(i, s.Out(i))
+	}
+	return nil
+}
+
+// sizeAlong emits the size of one axis as a list of one entry.
+func sizeAlong(b *onnx.Builder, v *onnx.Value, axis int64) *onnx.Value {
+	attrs := []onnx.Attribute{onnx.Int("start", axis)}
+	if axis != -1 {
+		attrs = append(attrs, onnx.Int("end", axis+1))
+	}
+	return b.Op("Shape", values{v}, attrs...)
+}
