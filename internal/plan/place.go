@@ -1,0 +1,219 @@
+package plan
+
+import (
+	"cmp"
+	"math"
+	"slices"
+
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+)
+
+// place gives every value whose size is known, and every step's scratch memory, an offset in the arena. When all fit where
+// the previous binding had them they stay there.
+func (p *Plan) place(b, previous *Binding) error {
+	roots, err := p.shareBuffers(b)
+	if err != nil {
+		return err
+	}
+	if err := p.scratch(b); err != nil {
+		return err
+	}
+	if previous != nil && b.fits(previous) {
+		b.keepOffsets(previous)
+		return nil
+	}
+	items := p.items(b, roots, previous != nil)
+	if b.arena, err = pack(items, p.o.Keep); err != nil {
+		return err
+	}
+	for _, it := range items {
+		if it.id >= 0 {
+			b.vals[it.id].off, b.vals[it.id].room = it.off, it.n
+		} else {
+			b.steps[-1-it.id].scratch.off, b.steps[-1-it.id].scratch.room = it.off, it.n
+		}
+	}
+	for id := range b.vals {
+		b.vals[id].off = b.vals[b.vals[id].root].off
+	}
+	return nil
+}
+
+// life is the steps between which a buffer must stay.
+type life struct{ from, to int }
+
+// shareBuffers decides which values lie in the arena and who shares whose buffer. It returns the lives of the buffers,
+// by the value that owns each; values elsewhere have from -1.
+func (p *Plan) shareBuffers(b *Binding) ([]life, error) {
+	lives := make([]life, len(p.vals))
+	for id := range p.vals {
+		b.vals[id].root, b.vals[id].off, lives[id].from = id, -1, -1
+	}
+	for k := range p.steps { // in this order roots are settled before they are looked at
+		if b.steps[k].late {
+			continue
+		}
+		for _, id := range p.steps[k].out {
+			if id < 0 || p.vals[id].inPlace != nil {
+				continue
+			}
+			v := &b.vals[id]
+			n, err := numBytes(v.typ.Elem, v.shape)
+			if err != nil {
+				return nil, p.errBound(k, b, err)
+			}
+			v.n = n
+			to := max(p.vals[id].last, k)
+			if a := p.vals[id].alias; a >= 0 && lives[b.vals[a].root].from >= 0 && b.vals[a].n == n {
+				v.root = b.vals[a].root
+				lives[v.root].to = max(lives[v.root].to, to)
+				continue
+			}
+			lives[id] = life{k, to}
+		}
+	}
+	return lives, nil
+}
+
+// scratch asks each step how much memory it needs besides its outputs.
+func (p *Plan) scratch(b *Binding) error {
+	for k := range p.steps {
+		st := &p.steps[k]
+		if st.s.Scratch == nil || b.steps[k].late {
+			continue
+		}
+		n := st.s.Scratch(&opdef.Bound{In: p.shapesOf(b, st.in), Out: p.shapesOf(b, st.out), Threads: max(p.o.Threads, 1)})
+		if n < 0 {
+			return p.errBound(k, b, onnx.Invalidf("scratch memory is too large"))
+		}
+		b.steps[k].scratch.n = n
+	}
+	return nil
+}
+
+// shapesOf makes views without bytes.
+func (p *Plan) shapesOf(b *Binding, ids []int) []opdef.View {
+	vs := make([]opdef.View, len(ids))
+	for i, id := range ids {
+		if id >= 0 {
+			vs[i] = opdef.View{Elem: b.vals[id].typ.Elem, Layout: p.vals[id].layout, Shape: b.vals[id].shape}
+		}
+	}
+	return vs
+}
+
+// fits reports whether everything has room where the previous binding had it.
+func (b *Binding) fits(previous *Binding) bool {
+	for id := range b.vals {
+		x, y := &b.vals[id], &previous.vals[id]
+		if x.root != y.root || x.known() != y.known() || x.root == id && x.n > y.room {
+			return false
+		}
+	}
+	for k := range b.steps {
+		if b.steps[k].late != previous.steps[k].late || b.steps[k].scratch.n > previous.steps[k].scratch.room {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *Binding) keepOffsets(previous *Binding) {
+	b.arena = previous.arena
+	for id := range b.vals {
+		b.vals[id].off, b.vals[id].room = previous.vals[id].off, previous.vals[id].room
+	}
+	for k := range b.steps {
+		b.steps[k].scratch.off, b.steps[k].scratch.room = previous.steps[k].scratch.off, previous.steps[k].scratch.room
+	}
+}
+
+// item is something to be placed: a value, or the scratch memory of step -1-id.
+type item struct {
+	life
+	n, off, id int
+}
+
+// items lists what needs a place. Sizes that have changed before get room to grow.
+func (p *Plan) items(b *Binding, lives []life, grow bool) []item {
+	var items []item
+	add := func(l life, n, id int) {
+		switch {
+		case n == 0:
+			return
+		case grow:
+			n = room(n)
+		default:
+			n = roundUp(n)
+		}
+		items = append(items, item{l, n, 0, id})
+	}
+	for id, l := range lives {
+		if l.from >= 0 {
+			add(l, b.vals[id].n, id)
+		}
+	}
+	for k := range b.steps {
+		add(life{k, k}, b.steps[k].scratch.n, -1-k)
+	}
+	return items
+}
+
+// roundUp is n rounded up to a multiple of 64.
+func roundUp(n int) int {
+	if n > math.MaxInt-63 {
+		return n
+	}
+	return (n + 63) &^ 63
+}
+
+// room is n rounded up generously, so that a value that grows a little each time stays where it is.
+func room(n int) int {
+	r := roundUp(n)
+	if r > math.MaxInt-r/4 {
+		return r
+	}
+	return roundUp(r + r/4)
+}
+
+// pack gives the items offsets, largest first, each at the lowest place that is free while it lives, and returns the size
+// of the whole. apart gives each a place of its own.
+func pack(items []item, apart bool) (int, error) {
+	slices.SortStableFunc(items, func(x, y item) int { return cmp.Compare(y.n, x.n) })
+	total := 0
+	var busy []int // of the items placed, those that live at the same time, by offset
+	for i := range items {
+		it := &items[i]
+		if apart {
+			it.off = total
+		} else {
+			busy = busy[:0]
+			for j := range items[:i] {
+				if o := &items[j]; o.from <= it.to && it.from <= o.to {
+					busy = append(busy, j)
+				}
+			}
+			it.off = gap(items, busy, it.n)
+		}
+		if it.n > math.MaxInt-it.off {
+			return 0, onnx.Invalidf("the values of the graph do not fit the address space")
+		}
+		total = max(total, it.off+it.n)
+	}
+	return total, nil
+}
+
+// gap is the lowest offset where n bytes are free of the busy items.
+func gap(items []item, busy []int, n int) int {
+	slices.SortFunc(busy, func(x, y int) int { return cmp.Compare(items[x].off, items[y].off) })
+	at := 0
+	for _, j := range busy {
+		o := &items[j]
+		if o.off >= at && o.off-at >= n {
+			break
+		}
+		at = max(at, o.off+o.n)
+	}
+	return at
+}
