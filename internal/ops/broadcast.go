@@ -75,6 +75,14 @@ type source[T any] struct {
 	flat  bool
 }
 
+// newSource makes a source; half is not nil where elements are 16 bits, which T = float32 computes.
+func newSource[T any](half *format) (s source[T]) {
+	if half != nil {
+		s.widen, _ = any(half.widen).(func(dst []T, src []uint16))
+	}
+	return s
+}
+
 // open points s at v, broadcast to out.
 func open[T onnx.Number](s *source[T], v *opdef.View, out []int) {
 	if s.widen != nil {
@@ -83,6 +91,12 @@ func open[T onnx.Number](s *source[T], v *opdef.View, out []int) {
 		s.data = onnx.View[T](v.Data)
 	}
 	s.axes = broadcastAxes(s.axes[:0], v.Shape, out)
+	s.flat = isFlat(s.axes)
+}
+
+// set is open for elements that are at hand.
+func (s *source[T]) set(data []T, shape, out []int) {
+	s.data, s.axes = data, broadcastAxes(s.axes[:0], shape, out)
 	s.flat = isFlat(s.axes)
 }
 

@@ -58,7 +58,7 @@ func compare(op vec.Op) compiler {
 		case onnx.Float64:
 			return pointStep(c, vec.Compare[float64](op))
 		case onnx.Float16, onnx.BFloat16:
-			return halfTo(c, vec.Compare[float32](op))
+			return halfStep(c, vec.Compare[float32](op))
 		case onnx.Int64:
 			return pointStep(c, vec.Compare[int64](op))
 		case onnx.Int32:

@@ -12,3 +12,11 @@ func finite[T real](v T) T {
 
 // logOf is the natural logarithm of v.
 func logOf[T real](v T) T { return T(math.Log(float64(v))) }
+
+// truncate cuts toward zero; NaN and what does not fit give the lowest number.
+func truncate(f float64) int64 {
+	if !(f > -0x1p63 && f < 0x1p63) {
+		return math.MinInt64
+	}
+	return int64(f)
+}

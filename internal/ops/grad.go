@@ -55,13 +55,15 @@ func number(b *onnx.Builder, like *onnx.Value, v float64) *onnx.Value {
 // formula writes gradients briefly: its methods emit the operator of their name.
 type formula struct{ *opdef.Grad }
 
-func (f formula) num(v float64) *onnx.Value                { return number(f.Builder, f.In(0), v) }
-func (f formula) add(a, b *onnx.Value) *onnx.Value         { return f.Op("Add", values{a, b}) }
-func (f formula) sub(a, b *onnx.Value) *onnx.Value         { return f.Op("Sub", values{a, b}) }
-func (f formula) mul(a, b *onnx.Value) *onnx.Value         { return f.Op("Mul", values{a, b}) }
-func (f formula) div(a, b *onnx.Value) *onnx.Value         { return f.Op("Div", values{a, b}) }
-func (f formula) square(a *onnx.Value) *onnx.Value         { return f.mul(a, a) }
-func (f formula) one(op string, a *onnx.Value) *onnx.Value { return f.Op(op, values{a}) }
+func (f formula) num(v float64) *onnx.Value        { return number(f.Builder, f.In(0), v) }
+func (f formula) add(a, b *onnx.Value) *onnx.Value { return f.Op("Add", values{a, b}) }
+func (f formula) sub(a, b *onnx.Value) *onnx.Value { return f.Op("Sub", values{a, b}) }
+func (f formula) mul(a, b *onnx.Value) *onnx.Value { return f.Op("Mul", values{a, b}) }
+func (f formula) div(a, b *onnx.Value) *onnx.Value { return f.Op("Div", values{a, b}) }
+func (f formula) square(a *onnx.Value) *onnx.Value { return f.mul(a, a) }
+func (f formula) one(op string, a *onnx.Value, attrs ...onnx.Attribute) *onnx.Value {
+	return f.Op(op, values{a}, attrs...)
+}
 func (f formula) where(cond, a, b *onnx.Value) *onnx.Value {
 	return f.Op("Where", values{cond, a, b})
 }

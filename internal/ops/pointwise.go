@@ -18,6 +18,7 @@ func tiles(n int) int { return (n + tileSize - 1) / tileSize }
 type pointwise[T, R onnx.Number] struct {
 	f        func(y []R, x [][]T)
 	in       []source[T]
+	at       []int // which input of the node each of in is; nil: all in order
 	out      []R
 	outHalf  []uint16
 	narrow   func(dst []uint16, src []R)
@@ -37,10 +38,14 @@ type pointBuffers[T, R onnx.Number] struct {
 // runPointwise runs r with the state p, whose f is set, over all inputs of r.
 func runPointwise[T, R onnx.Number](r *opdef.Run, p *pointwise[T, R]) {
 	n := p.bind(r)
-	for len(p.workers) < r.Team.Threads() {
+	p.addWorkers(r.Team.Threads())
+	r.Team.DoWorkers(tiles(n), p)
+}
+
+func (p *pointwise[T, R]) addWorkers(n int) {
+	for len(p.workers) < n {
 		p.workers = append(p.workers, pointBuffers[T, R]{x: make([][]T, len(p.in)), buf: make([][]T, len(p.in))})
 	}
-	r.Team.DoWorkers(tiles(n), p)
 }
 
 // bind points p at the inputs and the output of r and returns the number of elements to compute.
@@ -56,12 +61,19 @@ func (p *pointwise[T, R]) bind(r *opdef.Run) int {
 		p.chunk = chunkSize
 	}
 	for i := range p.in {
-		open(&p.in[i], &r.In[i], y.Shape)
+		open(&p.in[i], &r.In[p.input(i)], y.Shape)
 		if !p.in[i].direct() {
 			p.chunk = chunkSize
 		}
 	}
 	return y.Len()
+}
+
+func (p *pointwise[T, R]) input(i int) int {
+	if p.at != nil {
+		return p.at[i]
+	}
+	return i
 }
 
 // Tile computes tile i of the output.
@@ -109,51 +121,45 @@ func newPointwise[T, R onnx.Number](n int, f func(y []R, x [][]T)) *pointwise[T,
 	return &pointwise[T, R]{f: f, in: make([]source[T], n), buffered: n > 2}
 }
 
+// setHalf makes inputs of p, and the output where R is T, 16-bit floating point; nil changes nothing.
+func (p *pointwise[T, R]) setHalf(h *format) {
+	if h == nil {
+		return
+	}
+	for i := range p.in {
+		p.in[i] = newSource[T](h)
+	}
+	p.narrow, _ = any(h.narrow).(func(dst []uint16, src []R))
+}
+
 // pointStep is the step of y = f(x...) where elements are stored as they are computed.
 func pointStep[T, R onnx.Number](c *opdef.Compile, f func(y []R, x [][]T)) (opdef.Step, error) {
+	return pointStepOf(c, nil, f)
+}
+
+// halfStep is the step of y = f(x...) where inputs are 16-bit floating point, computed in float32; so is the output if R is
+// float32.
+func halfStep[R onnx.Number](c *opdef.Compile, f func(y []R, x [][]float32)) (opdef.Step, error) {
+	return pointStepOf(c, formatOf(c.Elem(0)), f)
+}
+
+func pointStepOf[T, R onnx.Number](c *opdef.Compile, half *format, f func(y []R, x [][]T)) (opdef.Step, error) {
 	n := c.Node.NumIn()
 	s := opdef.Step{
-		State: func() any { return newPointwise(n, f) },
+		State: func() any {
+			p := newPointwise(n, f)
+			p.setHalf(half)
+			return p
+		},
 		Run: func(r *opdef.Run) error {
 			runPointwise(r, r.State.(*pointwise[T, R]))
 			return nil
 		},
 	}
-	if onnx.ElemOf[T]() == onnx.ElemOf[R]() {
+	if c.Elem(0) == c.OutElem(0) {
 		s.Alias = aliases(n)
 	}
 	return s, oneElem(c)
-}
-
-// halfStep is the step of y = f(x...) where elements are 16-bit floating point, computed in float32.
-func halfStep(c *opdef.Compile, f func(y []float32, x [][]float32)) (opdef.Step, error) {
-	s, err := halfTo(c, f)
-	h, run := formatOf(c.Elem(0)), s.State
-	s.State = func() any {
-		p := run().(*pointwise[float32, float32])
-		p.narrow = h.narrow
-		return p
-	}
-	s.Alias = aliases(c.Node.NumIn())
-	return s, err
-}
-
-// halfTo is halfStep for an output of another type.
-func halfTo[R onnx.Number](c *opdef.Compile, f func(y []R, x [][]float32)) (opdef.Step, error) {
-	n, h := c.Node.NumIn(), formatOf(c.Elem(0))
-	return opdef.Step{
-		State: func() any {
-			p := newPointwise(n, f)
-			for i := range p.in {
-				p.in[i].widen = h.widen
-			}
-			return p
-		},
-		Run: func(r *opdef.Run) error {
-			runPointwise(r, r.State.(*pointwise[float32, R]))
-			return nil
-		},
-	}, oneElem(c)
 }
 
 // aliases lets output 0 take the buffer of any of n inputs.
