@@ -262,3 +262,11 @@ func BytesOf[T Number](s []T) []byte {
 	}
 	return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)*int(unsafe.Sizeof(s[0])))
 }
+
+// WithData is a copy of t (name, documentation, how it is written) with the elements of d, which it shares.
+func (t *Tensor) WithData(d *Tensor) *Tensor {
+	c := *t
+	c.Elem, c.Shape, c.data, c.strings, c.shared = d.Elem, slices.Clone(d.Shape), d.data, d.strings, true
+	c.External = nil
+	return &c
+}
