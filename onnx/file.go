@@ -1,6 +1,218 @@
 package onnx
 
+import (
+	"bufio"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
 // ReadOptions says how a model is read. The zero ReadOptions is the default.
 type ReadOptions struct {
 	Limits Limits
+	// HardLinks allows external files that have several names (a link count above 1), as some content-addressed stores make
+	// them. By default they are refused: such a name can stand for a file that the model's folder should not reach.
+	HardLinks bool
+}
+
+// Read reads a model from r up to its end. Tensors with external data have no elements then: a stream has no folder.
+func Read(r io.Reader) (*Model, error) { return ReadOptions{}.Read(r) }
+
+// Read is the function Read under o.
+func (o ReadOptions) Read(r io.Reader) (*Model, error) {
+	most := limit(o.Limits.Message, math.MaxInt32)
+	b, err := io.ReadAll(io.LimitReader(r, min(most, math.MaxInt64-1)+1))
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	return o.Decode(b)
+}
+
+// ReadFile reads the model in the file at path, and its external data from the same folder or, if path is a symbolic link,
+// from the folder of the file it leads to. Nothing outside these two folders is opened, only regular files, and none with
+// several names (see ReadOptions.HardLinks).
+func ReadFile(path string) (*Model, error) { return ReadOptions{}.ReadFile(path) }
+
+// ReadFile is the function ReadFile under o.
+func (o ReadOptions) ReadFile(path string) (*Model, error) {
+	b, err := o.readWhole(path)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	m, err := o.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	if len(m.external()) == 0 {
+		return m, nil
+	}
+	f, err := openFolder(path, o.HardLinks)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	defer f.close()
+	return m, prefixed(o.load(m, f.open))
+}
+
+// ReadFS reads the model called name in fsys, and its external data from the same folder of fsys.
+func ReadFS(fsys fs.FS, name string) (*Model, error) { return ReadOptions{}.ReadFS(fsys, name) }
+
+// ReadFS is the function ReadFS under o.
+func (o ReadOptions) ReadFS(fsys fs.FS, name string) (*Model, error) {
+	b, err := readFS(fsys, name, limit(o.Limits.Message, math.MaxInt32))
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	m, err := o.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	return m, prefixed(o.load(m, fsOpener(fsys, name, limit(o.Limits.Weights, defaultWeights))))
+}
+
+// readWhole reads a regular file, links to one included, through one handle.
+func (o ReadOptions) readWhole(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, Invalidf("%s is not a regular file", path)
+	}
+	if most := limit(o.Limits.Message, math.MaxInt32); info.Size() > most {
+		return nil, &LimitError{Limit: "size of one message", Value: most, Asked: info.Size(), Unit: "bytes"}
+	}
+	b := Bytes(int(info.Size()))
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// WriteOptions says how a model is written to files. The zero WriteOptions is the default.
+type WriteOptions struct {
+	// External moves tensors of at least so many bytes into a second file beside the model. 0 moves those that were read
+	// from one, and all of 1,024 bytes on if the model would be too large for one message; negative moves none.
+	External int64
+}
+
+// WriteFile writes m to the file at path: to a temporary file in the same folder, which then takes the name, so that an
+// existing file is replaced whole or not at all (on Windows the last step is not atomic). External data come first, under a
+// name made from path and their content: model.onnx.0123456789abcdef.data.
+func (m *Model) WriteFile(path string) error { return WriteOptions{}.WriteFile(m, path) }
+
+// WriteFile is Model.WriteFile under o.
+func (o WriteOptions) WriteFile(m *Model, path string) error {
+	e := encoder{}
+	data := o.choose(m, o.External)
+	if data == nil {
+		err := e.encode(m)
+		var limit *LimitError
+		if err == nil {
+			return prefixed(writeAtomic(path, e.writeAll))
+		}
+		if !errors.As(err, &limit) || o.External < 0 {
+			return err
+		}
+		data = o.choose(m, 1024)
+		e = encoder{}
+	}
+	name, err := data.name(filepath.Base(path))
+	if err != nil {
+		return prefixed(err)
+	}
+	e.place = data.place(name)
+	if err := e.encode(m); err != nil {
+		return err
+	}
+	if err := writeAtomic(filepath.Join(filepath.Dir(path), name), data.write); err != nil {
+		return prefixed(err)
+	}
+	return prefixed(writeAtomic(path, e.writeAll))
+}
+
+func (e *encoder) writeAll(w io.Writer) error {
+	_, err := e.WriteTo(w)
+	return err
+}
+
+// writeAtomic makes the file at path hold what write writes, or leaves it as it was. A symbolic link stays one.
+func writeAtomic(path string, write func(io.Writer) error) error {
+	mode := fs.FileMode(0)
+	if info, err := os.Stat(path); err == nil {
+		if !info.Mode().IsRegular() {
+			return Invalidf("%s is not a regular file", path)
+		}
+		mode = info.Mode().Perm()
+		if path, err = filepath.EvalSymlinks(path); err != nil {
+			return err
+		}
+	}
+	f, err := createBeside(path)
+	if err != nil {
+		return err
+	}
+	if err := fill(f, mode, write); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// createBeside makes a new file in the folder of path, with the permissions that the process gives new files.
+func createBeside(path string) (*os.File, error) {
+	var id [8]byte
+	rand.Read(id[:])
+	name := fmt.Sprintf(".%s.%s.tmp", filepath.Base(path), hex.EncodeToString(id[:]))
+	return os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+}
+
+// fill writes, flushes to the disk and closes f.
+func fill(f *os.File, mode fs.FileMode, write func(io.Writer) error) error {
+	err := func() error {
+		if mode != 0 {
+			if err := f.Chmod(mode); err != nil && runtime.GOOS != "windows" {
+				return err
+			}
+		}
+		w := bufio.NewWriterSize(f, 1<<16)
+		if err := write(w); err != nil {
+			return err
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
+		return f.Sync()
+	}()
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+// syncDir makes a new name in dir survive a loss of power, where the system can.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.Sync()
 }
