@@ -31,7 +31,7 @@ func (f *Inferrer) through(n *onnx.Node, call *onnx.Function, fs *compose.Functi
 // older infers n, a node of an older version, by upgrading a copy of it on a scratch graph.
 func (f *Inferrer) older(n *onnx.Node, def *opdef.Def) error {
 	return f.scratch(n, f.Functions, func(m *onnx.Node) error {
-		_, err := Upgrade(f.Builder(m.Graph()), m, def)
+		_, err := Upgrade(f.Builder(m.Graph()), m, def, nil)
 		return err
 	})
 }

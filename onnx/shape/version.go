@@ -44,8 +44,9 @@ func Since(n *onnx.Node) (since, newest int, ok bool) {
 }
 
 // Upgrade turns n, a node of b's graph with known input types, into the newest form of its operator, in place or by other
-// nodes, as def says. It reports whether n was changed or replaced.
-func Upgrade(b *onnx.Builder, n *onnx.Node, def *opdef.Def) (bool, error) {
+// nodes, as def says. It reports whether n was changed or replaced. variable says which initializers are no constants; nil:
+// none.
+func Upgrade(b *onnx.Builder, n *onnx.Node, def *opdef.Def, variable func(*onnx.Value) bool) (bool, error) {
 	since, last, ok := Since(n)
 	if !ok || def.Schema != nil || since == last {
 		return false, nil
@@ -53,7 +54,7 @@ func Upgrade(b *onnx.Builder, n *onnx.Node, def *opdef.Def) (bool, error) {
 	changed := false
 	if def.Upgrade != nil {
 		changed = true
-		if err := def.Upgrade(&opdef.Rewrite{Builder: b, Node: n, Version: since}); err != nil {
+		if err := def.Upgrade(&opdef.Rewrite{Builder: b, Node: n, Version: since, Variable: variable}); err != nil {
 			return true, onnx.At(n, err)
 		}
 	}
