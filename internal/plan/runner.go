@@ -31,6 +31,7 @@ type Runner struct {
 	heap  []lateValue
 	cur   int // the step that runs
 
+	isWired  bool
 	shapes   [][]int
 	in, out  []opdef.View // as wired
 	direct   []bool       // outputs that steps write into the caller's buffer
