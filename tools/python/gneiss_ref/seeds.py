@@ -25,16 +25,20 @@ def quantised(seed, name, shape, limit, step):
     return (draw * step).astype(np.float32)
 
 
+def lit(seed, name, height, width, active):
+    """Returns which pixel positions of the images of this name ever light up."""
+    return generator(seed, name + ".lit").random((height, width)) < active
+
+
 def images(seed, name, count, height, width, active=1.0):
     """Returns sparse grey images (count, 1, height, width) of sixteenths.
 
     Only a share `active` of the pixel positions ever lights up, as in scanned digits, whose borders stay dark;
     about half of those are lit in any one image.
     """
-    lit = generator(seed, name + ".lit").random((height, width)) < active
     draw = generator(seed, name).random((count, 1, height, width))
     shade = np.floor(np.clip(draw * 2 - 1, 0, None) * 17) / 16
-    return (shade * lit).astype(np.float32)
+    return (shade * lit(seed, name, height, width, active)).astype(np.float32)
 
 
 def labels(seed, name, count, classes):

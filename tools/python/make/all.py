@@ -18,7 +18,8 @@ def main(framework, root):
     for maker in MAKERS[framework]:
         for name in importlib.import_module(maker).CASES:
             start = time.monotonic()
-            done = subprocess.run([sys.executable, "-W", "ignore", "-m", maker, root, name], capture_output=True, text=True)
+            command = [sys.executable, "-W", "ignore", "-m", maker, root, name]
+            done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode:
                 sys.exit(f"{name}: failed\n{done.stderr[-4000:]}")
             print(f"{name}: made in {time.monotonic() - start:.0f} s", flush=True)

@@ -27,7 +27,7 @@ def seed():
 
 def cnn():
     """The reduced seed network of the step cases, without dropout."""
-    small = seed_layers((8, 16), 16, 14)
+    small = seed_layers((8, 16), 14, 14)
     return keras.Sequential([layer for layer in small if layer.name != "drop"], name="cnn")
 
 

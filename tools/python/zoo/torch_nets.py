@@ -105,7 +105,7 @@ class TransformerClassifier(nn.Module):
 NETS = {
     "seed": SeedCNN,
     "mlp": MLP,
-    "cnn": lambda softmax=True: SeedCNN((8, 16), 16, 64, softmax),
+    "cnn": lambda softmax=True: SeedCNN((8, 16), 14, 64, softmax),
     "bncnn": BatchNormCNN,
     "lstm": LSTMClassifier,
     "gru": GRUClassifier,

@@ -21,8 +21,8 @@ SHAPES = {
     "cnn": {
         "conv1.weight": (8, 1, 3, 3), "conv1.bias": (8,),
         "conv2.weight": (16, 8, 3, 3), "conv2.bias": (16,),
-        "fc1.weight": (16, 64), "fc1.bias": (16,),
-        "fc2.weight": (10, 16), "fc2.bias": (10,),
+        "fc1.weight": (14, 64), "fc1.bias": (14,),
+        "fc2.weight": (10, 14), "fc2.bias": (10,),
     },
     "bncnn": {
         "conv1.weight": (8, 1, 3, 3),
@@ -53,9 +53,11 @@ def named(seed, net):
 def coarse(seed, net, dead):
     """Returns the parameters of a step case, the columns of fc1.weight that read dead pixels coarsely quantised.
 
-    Those columns never change, so that every dump of them compresses.
+    Those columns never change, so that every dump of them compresses. dead may be None.
     """
     params = named(seed, net)
+    if dead is None:
+        return params
     weight = params["fc1.weight"]
     still = seeds.quantised(seed, f"{net}.dead", weight.shape, 1 / 16, 1 / 16)
     params["fc1.weight"] = np.where(dead[None, :], still, weight)
