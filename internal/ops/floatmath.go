@@ -20,3 +20,7 @@ func truncate(f float64) int64 {
 	}
 	return int64(f)
 }
+
+// sqrtOf and lnOf finish a reduction.
+func sqrtOf[T float](v T, _ int) T { return T(math.Sqrt(float64(v))) }
+func lnOf[T float](v T, _ int) T   { return T(math.Log(float64(v))) }

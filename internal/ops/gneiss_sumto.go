@@ -21,18 +21,18 @@ var opSumTo = opdef.Def{
 		case onnx.Float64:
 			return sumToStep[float64](nil), nil
 		case onnx.Float16, onnx.BFloat16:
-			return sumToStep[float32](formatOf(e)), nil
+			return sumToStep(halfCodec(e)), nil
 		default:
 			return opdef.Step{}, badElem(e)
 		}
 	},
 }
 
-func sumToStep[T real](half *format) opdef.Step {
+func sumToStep[T real](codec *codec[T]) opdef.Step {
 	return opdef.Step{
 		ShapeOnly: []int{1},
 		Alias:     []opdef.Alias{},
-		State:     func() any { return newReduction[T](reduce.Sum, half) },
+		State:     func() any { return &reduction[T]{op: reduce.Sum, codec: codec} },
 		Run: func(r *opdef.Run) error {
 			x, to := &r.In[0], r.Out[0].Shape
 			if x.Len() == r.Out[0].Len() {

@@ -126,6 +126,9 @@ type power[T real] struct {
 	exponent exponents
 	f        []float64
 	i        []int64
+	lo       int // where the part begins that is being computed
+	kernel   powKernel[T]
+	err      error
 }
 
 type powKernel[T real] func(y, x []T, f []float64, i []int64) error
@@ -134,31 +137,32 @@ func powStep[T real](half *format, exponent func() exponents, kernel powKernel[T
 	return opdef.Step{
 		Alias: aliases(1),
 		State: func() any {
-			p := &power[T]{exponent: exponent(), f: make([]float64, chunkSize), i: make([]int64, chunkSize)}
-			p.x = *newPointwise[T, T](1, nil)
+			p := &power[T]{exponent: exponent(), f: make([]float64, chunkSize), i: make([]int64, chunkSize), kernel: kernel}
+			p.x = *newPointwise(1, p.part)
 			p.x.setHalf(half)
+			p.x.addWorkers(1)
 			return p
 		},
-		Run: func(r *opdef.Run) error { return r.State.(*power[T]).run(r, kernel) },
+		Run: func(r *opdef.Run) error { return r.State.(*power[T]).run(r) },
 	}
 }
 
-func (p *power[T]) run(r *opdef.Run, kernel powKernel[T]) (err error) {
+func (p *power[T]) run(r *opdef.Run) error {
 	p.exponent.open(&r.In[1], r.Out[0].Shape)
-	lo := 0
-	p.x.f = func(y []T, x [][]T) {
-		n := len(y)
-		p.exponent.read(p.f[:n], p.i[:n], lo)
-		if e := kernel(y, x[0], p.f[:n], p.i[:n]); err == nil {
-			err = e
-		}
-	}
 	n := p.x.bind(r)
-	p.x.addWorkers(1)
-	for ; lo < n; lo += chunkSize {
-		p.x.part(&p.x.workers[0], lo, min(lo+chunkSize, n))
+	p.err = nil
+	for p.lo = 0; p.lo < n; p.lo += chunkSize {
+		p.x.part(&p.x.workers[0], p.lo, min(p.lo+chunkSize, n))
 	}
-	return err
+	return p.err
+}
+
+func (p *power[T]) part(y []T, x [][]T) {
+	n := len(y)
+	p.exponent.read(p.f[:n], p.i[:n], p.lo)
+	if err := p.kernel(y, x[0], p.f[:n], p.i[:n]); p.err == nil {
+		p.err = err
+	}
 }
 
 func powFloats[T float](y, x []T, f []float64, _ []int64) error {

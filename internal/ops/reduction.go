@@ -17,14 +17,13 @@ const maxColumns = 256 // columns of an output that one thread reduces at a time
 
 // reduction reduces a tensor over some of its axes. It is the state of a step.
 type reduction[T real] struct {
-	op     reduce.Op
-	exp    bool                        // reduce to log(sum(exp(x))): a reduction by Max comes first
-	post   func(v T, count int) T      // what becomes of a result of count numbers; nil: itself
-	widen  func(dst []T, src []uint16) // not nil: elements are 16 bits, T is float32
-	narrow func(dst []uint16, src []float32)
+	op    reduce.Op
+	exp   bool                   // reduce to log(sum(exp(x))): a reduction by Max comes first
+	post  func(v T, count int) T // what becomes of a result of count numbers; nil: itself
+	codec *codec[T]              // nil: elements are stored as T
 
 	x, y            []T
-	xHalf, yHalf    []uint16
+	xRaw, yRaw      []byte
 	kept, reduced   []axis // outermost first; without the innermost axis
 	inner           int    // size of the innermost axis, whose stride is 1
 	columns         bool   // the innermost axis is kept: rows are added up
@@ -38,23 +37,12 @@ type reduceBuffers[T real] struct {
 	tree  reduce.Tree[T]
 	shift []T
 	x     []T
-	one   [1]float32
-}
-
-// newReduction makes a reduction; half is not nil where elements are 16 bits, which T = float32 computes.
-func newReduction[T real](op reduce.Op, half *format) *reduction[T] {
-	t := &reduction[T]{op: op}
-	if half != nil {
-		t.widen, _ = any(half.widen).(func(dst []T, src []uint16))
-		t.narrow = half.narrow
-	}
-	return t
 }
 
 // bind points t at x, reduced over the axes that mask marks, and at y.
 func (t *reduction[T]) bind(r *opdef.Run, x, y *opdef.View, reducedAxis func(i int) bool) {
-	if t.widen != nil {
-		t.xHalf, t.yHalf = onnx.View[uint16](x.Data), onnx.View[uint16](y.Data)
+	if t.codec != nil {
+		t.xRaw, t.yRaw = x.Data, y.Data
 	} else {
 		t.x, t.y = onnx.View[T](x.Data), onnx.View[T](y.Data)
 	}
@@ -147,7 +135,7 @@ func (t *reduction[T]) Tile(worker, i int) {
 		return
 	}
 	for o := i * t.tileOut; o < min((i+1)*t.tileOut, t.n); o++ {
-		t.put(w, o, t.one(w, offsetAt(t.kept, o)))
+		t.put(o, t.one(w, offsetAt(t.kept, o)))
 	}
 }
 
@@ -195,7 +183,7 @@ func (t *reduction[T]) tileColumns(w *reduceBuffers[T], row, lo, hi int) {
 		return
 	}
 	for i, v := range t.rows(w, t.op, base, hi-lo) {
-		t.put(w, row*t.inner+lo+i, v)
+		t.put(row*t.inner+lo+i, v)
 	}
 }
 
@@ -205,7 +193,7 @@ func (t *reduction[T]) columnsExp(w *reduceBuffers[T], base, out, n int) {
 		w.shift[i] = finite(v)
 	}
 	for i, v := range t.rows(w, reduce.SumExp, base, n) {
-		t.put(w, out+i, logOf(v)+w.shift[i])
+		t.put(out+i, logOf(v)+w.shift[i])
 	}
 }
 
@@ -220,25 +208,24 @@ func (t *reduction[T]) rows(w *reduceBuffers[T], op reduce.Op, base, n int) []T 
 
 // load is n elements of x from lo on.
 func (t *reduction[T]) load(w *reduceBuffers[T], lo, n int) []T {
-	if t.widen == nil {
+	if t.codec == nil {
 		return t.x[lo : lo+n]
 	}
 	if w.x == nil {
 		w.x = make([]T, reduce.Block)
 	}
-	t.widen(w.x[:n], t.xHalf[lo:lo+n])
+	t.codec.load(w.x[:n], t.xRaw, lo)
 	return w.x[:n]
 }
 
 // put stores output i.
-func (t *reduction[T]) put(w *reduceBuffers[T], i int, v T) {
+func (t *reduction[T]) put(i int, v T) {
 	if t.post != nil {
 		v = t.post(v, t.count)
 	}
-	if t.widen == nil {
+	if t.codec == nil {
 		t.y[i] = v
 		return
 	}
-	w.one[0] = float32(v)
-	t.narrow(t.yHalf[i:i+1], w.one[:])
+	t.codec.store(t.yRaw, i, v)
 }
