@@ -21,11 +21,10 @@ func MulBatch[T Float](t *Table[T], team *parallel.Team, m, n, k int, a, b Opera
 		scratch = make([]T, BatchScratch(t, team.Threads(), m, n, k, a, b))
 	}
 	l := batches[T]()
-	j := l.take()
+	j := l.Take()
 	*j = batchJob[T]{t: t, m: m, n: n, k: k, a: a, b: b, c: c, ldc: ldc, e: e, batch: batch, scratch: scratch, need: need}
 	j.run(team)
-	*j = batchJob[T]{}
-	l.give(j)
+	l.Give(j)
 }
 
 // BatchScratch returns how many elements MulBatch needs as scratch on a team
@@ -48,15 +47,15 @@ type batchJob[T Float] struct {
 }
 
 var (
-	batches32 list[batchJob[float32]]
-	batches64 list[batchJob[float64]]
+	batches32 parallel.FreeList[batchJob[float32]]
+	batches64 parallel.FreeList[batchJob[float64]]
 )
 
-func batches[T Float]() *list[batchJob[T]] {
-	if l, ok := any(&batches32).(*list[batchJob[T]]); ok {
+func batches[T Float]() *parallel.FreeList[batchJob[T]] {
+	if l, ok := any(&batches32).(*parallel.FreeList[batchJob[T]]); ok {
 		return l
 	}
-	return any(&batches64).(*list[batchJob[T]])
+	return any(&batches64).(*parallel.FreeList[batchJob[T]])
 }
 
 // run shares out the products, or, if there are fewer than threads, the tiles

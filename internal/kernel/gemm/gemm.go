@@ -5,11 +5,7 @@
 // number of threads nor on blocking, packing or tier.
 package gemm
 
-import (
-	"sync"
-
-	"github.com/gneiss-ml/gneiss/internal/parallel"
-)
+import "github.com/gneiss-ml/gneiss/internal/parallel"
 
 // An Operand is one factor of a product.
 type Operand[T Float] struct {
@@ -138,49 +134,22 @@ type job[T Float] struct {
 	bufA, bufB []T
 }
 
-// A list keeps objects for the next call, so that calls do not allocate.
-type list[T any] struct {
-	mu   sync.Mutex
-	free []*T
-}
-
-func (l *list[T]) take() *T {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	last := len(l.free) - 1
-	if last < 0 {
-		return new(T)
-	}
-	x := l.free[last]
-	l.free = l.free[:last]
-	return x
-}
-
-func (l *list[T]) give(x *T) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.free = append(l.free, x)
-}
-
 var (
-	jobs32 list[job[float32]]
-	jobs64 list[job[float64]]
+	jobs32 parallel.FreeList[job[float32]]
+	jobs64 parallel.FreeList[job[float64]]
 )
 
-func jobs[T Float]() *list[job[T]] {
-	if l, ok := any(&jobs32).(*list[job[T]]); ok {
+func jobs[T Float]() *parallel.FreeList[job[T]] {
+	if l, ok := any(&jobs32).(*parallel.FreeList[job[T]]); ok {
 		return l
 	}
-	return any(&jobs64).(*list[job[T]])
+	return any(&jobs64).(*parallel.FreeList[job[T]])
 }
 
-func free[T Float](j *job[T]) {
-	*j = job[T]{}
-	jobs[T]().give(j)
-}
+func free[T Float](j *job[T]) { jobs[T]().Give(j) }
 
 func newJob[T Float](t *Table[T], m, n, k int, a, b Operand[T]) *job[T] {
-	j := jobs[T]().take()
+	j := jobs[T]().Take()
 	j.t, j.m, j.n, j.k, j.a, j.b = t, m, n, k, a, b
 	if n == 1 && m > 1 && !a.Packed && !b.Packed {
 		j.column = true
