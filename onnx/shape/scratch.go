@@ -127,3 +127,49 @@ func copyAttr(a onnx.Attribute, g *onnx.Graph) onnx.Attribute {
 	}
 	return a
 }
+
+// Body gives a graph that computes what n, a call of the function, computes, in the newest forms of operators and with types;
+// args are the values that stand for its inputs. Integer constants that n reads are constants in it. It is not part of n's
+// graph, which stays as it is.
+func (f *Inferrer) Body(n *onnx.Node, call *onnx.Function) (g *onnx.Graph, args []*onnx.Value, err error) {
+	was := f.Variable
+	f.Variable = func(v *onnx.Value) bool { return v.Type.Elem.IsFloat() || was != nil && was(v) }
+	defer func() { f.Variable = was }()
+	g = onnx.NewGraph(n.OpType, nil)
+	for domain, v := range newest() {
+		g.SetOpset(domain, v)
+	}
+	m := f.copyNode(g, n)
+	for _, v := range n.Inputs() {
+		if v != nil && f.constant(v) == nil && !slices.Contains(args, v) {
+			args = append(args, v)
+		}
+	}
+	g.Outputs = m.Outputs()
+	if _, err := compose.Call(m, call); err != nil {
+		return nil, nil, err
+	}
+	return g, args, f.newestForms(g)
+}
+
+// newestForms upgrades and infers the nodes of g.
+func (f *Inferrer) newestForms(g *onnx.Graph) error {
+	order, ok := onnx.Sorted(g, nil)
+	if !ok {
+		return onnx.Invalidf("graph %.128q: nodes form a cycle", g.Name)
+	}
+	b := f.Builder(g)
+	for _, n := range order {
+		if def := f.set.Find(n.Domain, n.OpType); def != nil {
+			if _, err := Upgrade(b, n, def, f.Variable); err != nil {
+				return onnx.At(n, err)
+			}
+		}
+		if slices.Contains(g.Nodes, n) {
+			if err := f.Node(n); err != nil {
+				return onnx.At(n, err)
+			}
+		}
+	}
+	return b.Err()
+}
