@@ -5,6 +5,7 @@ Float32 arrays must agree within the case's tolerance, float64 ones within 1e-9,
 measurement and may differ tenfold. One line a case; exit status 1 where one differs or is missing.
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -17,55 +18,94 @@ ORACLE = {"rtol": 1e-9, "atol": 1e-9}
 NOISE_FACTOR = 10
 
 
+class Scope:
+    """What one graph defines, and the graph around it."""
+
+    def __init__(self, graph, outer=None):
+        self.outer = outer
+        self.held = {t.name: t for t in graph.initializer}
+        self.made = {name: node for node in graph.node for name in node.output if name}
+        self.names = self.held.keys() | self.made.keys() | {v.name for v in graph.input}
+
+    def find(self, name):
+        """Returns the scope that defines the name."""
+        if name in self.names or self.outer is None:
+            return self
+        return self.outer.find(name)
+
+
 class Graph:
-    """A graph with its value names replaced by positions, for exporters that name by counters and addresses."""
+    """A graph as lines in the order in which its outputs ask for their inputs.
+
+    So neither the names, which exporters take from counters and addresses, nor the order of independent nodes,
+    which they take from sets, matter.
+    """
 
     def __init__(self, model):
-        self.ids = {"": ""}
         self.arrays = []
-        self.lines = [f"opset {o.domain}:{o.version}" for o in model.opset_import]
+        self.ids = {}
         self.names = {}
-        for function in model.functions:
-            self.lines.append(f"function {function.domain}:{function.name} {len(function.node)}")
-        self.body(model.graph)
+        self.scopes = []  # kept, since ids go by their address
+        self.lines = sorted(f"opset {o.domain}:{o.version}" for o in model.opset_import)
+        self.lines += sorted(f"function {f.domain}:{f.name} {len(f.node)}" for f in model.functions)
+        self.body(model.graph, None)
 
-    def id(self, name):
-        if name not in self.ids:
-            self.ids[name] = f"v{len(self.ids)}"
-            self.names[self.ids[name]] = name
-        return self.ids[name]
+    def body(self, graph, outer):
+        scope = Scope(graph, outer)
+        self.scopes.append(scope)
+        for value in graph.input:
+            self.lines.append(f"in {self.name(scope, value.name)} {shape(value)}")
+        for value in graph.output:
+            self.lines.append(f"out {self.visit(scope, value.name)} {shape(value)}")
+        self.lines.append(f"nodes {len(graph.node)} initializers {len(graph.initializer)}")
 
-    def shape(self, value):
-        tensor = value.type.tensor_type
-        return [tensor.elem_type] + [d.dim_value if d.HasField("dim_value") else "?" for d in tensor.shape.dim]
+    def name(self, scope, name):
+        """Gives a value the next id."""
+        number = f"v{len(self.ids)}"
+        self.ids[id(scope), name] = number
+        self.names[number] = name
+        return number
 
-    def body(self, graph):
-        held = {t.name: t for t in graph.initializer}
-        self.lines += [f"in {self.id(v.name)} {self.shape(v)}" for v in graph.input]
-        for node in graph.node:
-            for name in node.input:
-                if name in held:
-                    self.keep(name, held.pop(name))
-            inputs, outputs = [self.id(n) for n in node.input], [self.id(n) for n in node.output]
-            self.lines.append(f"{node.domain}:{node.op_type} {inputs} {outputs}")
-            for attribute in sorted(node.attribute, key=lambda a: a.name):
-                self.attribute(attribute)
-        self.lines += [f"out {self.id(v.name)} {self.shape(v)}" for v in graph.output]
+    def visit(self, scope, name):
+        """Returns the id of a value, after writing what it is made of."""
+        if not name:
+            return "none"
+        scope = scope.find(name)
+        if (id(scope), name) not in self.ids:
+            if name in scope.held:
+                self.hold(scope, name)
+            elif name in scope.made:
+                self.node(scope, scope.made[name])
+            else:
+                self.name(scope, name)
+        return self.ids[id(scope), name]
 
-    def keep(self, name, tensor):
-        array = numpy_helper.to_array(tensor)
-        self.lines.append(f"initializer {self.id(name)} {array.dtype} {array.shape}")
+    def hold(self, scope, name):
+        array = numpy_helper.to_array(scope.held[name])
+        self.lines.append(f"initializer {self.name(scope, name)} {array.dtype} {array.shape}")
         self.arrays.append(array)
 
-    def attribute(self, attribute):
+    def node(self, scope, node):
+        inputs = [self.visit(scope, name) for name in node.input]
+        for attribute in sorted(node.attribute, key=lambda a: a.name):
+            self.attribute(scope, attribute)
+        outputs = [self.name(scope, name) if name else "none" for name in node.output]
+        self.lines.append(f"{node.domain}:{node.op_type} {inputs} {outputs}")
+
+    def attribute(self, scope, attribute):
         if attribute.type == onnx.AttributeProto.GRAPH:
             self.lines.append(f" {attribute.name}: graph")
-            self.body(attribute.g)
+            self.body(attribute.g, scope)
         elif attribute.type == onnx.AttributeProto.TENSOR:
             self.lines.append(f" {attribute.name}: tensor")
             self.arrays.append(numpy_helper.to_array(attribute.t))
         else:
             self.lines.append(f" {attribute.name}: {onnx.helper.get_attribute_value(attribute)}")
+
+
+def shape(value):
+    tensor = value.type.tensor_type
+    return [tensor.elem_type] + [d.dim_value if d.HasField("dim_value") else "?" for d in tensor.shape.dim]
 
 
 class Comparison:
@@ -138,7 +178,9 @@ def compare(committed, rebuilt):
     facts = json.loads((committed / "case.json").read_text())
     found = Comparison(facts["tolerance"])
     names = found.models(committed / "model.onnx", rebuilt / "model.onnx")
-    for file in sorted(facts["files"]):
+    for file, digest in sorted(facts["files"].items()):
+        if hashlib.sha256((committed / file).read_bytes()).hexdigest() != digest:
+            found.faults.append(f"{file}: the committed file has another SHA-256 than case.json says")
         if not (rebuilt / file).is_file():
             found.faults.append(f"{file}: missing")
         elif file.endswith(".npz"):
