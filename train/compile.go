@@ -298,7 +298,7 @@ func fillWith(t *onnx.Tensor, v float64) {
 func (c *compiled) plan(g *onnx.Graph) (*plan.Plan, error) {
 	o := plan.Options{Set: c.set, Threads: c.threads(), Generic: c.cfg.Engine == runtime.Plain}
 	if c.cfg.Engine != runtime.Plain {
-		if err := rewrite.Optimise(g, c.set, rewrite.OptimiseOptions{Variable: c.variable}); err != nil {
+		if err := rewrite.Optimise(g, c.set, rewrite.Options{Variable: c.variable, Level: 2}); err != nil {
 			return nil, err
 		}
 	}

@@ -161,7 +161,7 @@ func (m *Model) setTrainable(yes bool, why string, patterns []string) error {
 	for _, pattern := range patterns {
 		found := false
 		for _, p := range m.params {
-			if match(pattern, p.Name) {
+			if onnx.MatchName(pattern, p.Name) {
 				p.Trainable, p.Reason, found = yes, why, true
 			}
 		}
@@ -170,31 +170,6 @@ func (m *Model) setTrainable(yes bool, why string, patterns []string) error {
 		}
 	}
 	return nil
-}
-
-// match reports whether name fits pattern, in which * is any run of characters.
-func match(pattern, name string) bool {
-	star, mark := -1, 0
-	p, n := 0, 0
-	for n < len(name) {
-		switch {
-		case p < len(pattern) && pattern[p] == '*':
-			star, mark = p, n
-			p++
-		case p < len(pattern) && pattern[p] == name[n]:
-			p++
-			n++
-		case star >= 0:
-			mark++
-			p, n = star+1, mark
-		default:
-			return false
-		}
-	}
-	for p < len(pattern) && pattern[p] == '*' {
-		p++
-	}
-	return p == len(pattern)
 }
 
 func (m *Model) current() *compiled {
