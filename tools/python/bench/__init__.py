@@ -1,0 +1,1 @@
+"""Training throughput of the frameworks on the seed network, to compare Gneiss with."""

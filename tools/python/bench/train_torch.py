@@ -1,0 +1,49 @@
+"""Images a second of PyTorch training the seed network: python -m bench.train_torch --threads 2 [--channels-last].
+
+Random data in memory, batch 64, Adam, dropout on, cross-entropy on logits; one JSON line. The first steps warm up and
+are not counted.
+"""
+
+import argparse
+import json
+import time
+
+import torch
+from torch import nn
+
+from zoo import torch_nets
+
+WARM = 10
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--channels-last", action="store_true")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(1)
+    layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
+    model = torch_nets.build("seed", 1, softmax=False).train().to(memory_format=layout)
+    images = torch.rand(arguments.batch, 1, 28, 28).to(memory_format=layout)
+    labels = torch.randint(10, (arguments.batch,))
+    update, compute = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
+    for step in range(WARM + arguments.steps):
+        if step == WARM:
+            start = time.perf_counter()
+        update.zero_grad()
+        loss = compute(model(images), labels)
+        loss.backward()
+        update.step()
+    seconds = time.perf_counter() - start
+    print(json.dumps({
+        "framework": "torch", "version": torch.__version__, "layout": "nhwc" if arguments.channels_last else "nchw",
+        "threads": arguments.threads, "batch": arguments.batch, "steps": arguments.steps,
+        "images_per_second": round(arguments.batch * arguments.steps / seconds, 1), "loss": round(loss.item(), 6),
+    }))
+
+
+if __name__ == "__main__":
+    main()
