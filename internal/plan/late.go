@@ -16,6 +16,14 @@ type lateValue struct {
 	shape []int
 }
 
+// own is a copy of shape, the one before if that is the same. Views handed out earlier keep theirs.
+func (h *lateValue) own(shape []int) []int {
+	if h.shape == nil || !slices.Equal(h.shape, shape) {
+		h.shape = append(make([]int, 0, len(shape)), shape...)
+	}
+	return h.shape
+}
+
 // lateStep is what a runner keeps for a step that it binds just before it runs.
 type lateStep struct {
 	sig     []byte // types and contents that sizes were found from
@@ -25,6 +33,7 @@ type lateStep struct {
 	scratch []byte
 	valid   bool
 	infer   opdef.Infer
+	bound   opdef.Bound
 }
 
 // maxContents is the length up to which contents of tensors of rank 0 and 1 take part in finding sizes late.
@@ -150,7 +159,8 @@ func (r *Runner) lateScratch(k int) error {
 	if st.s.Scratch == nil {
 		return nil
 	}
-	n := st.s.Scratch(&opdef.Bound{In: run.In, Out: run.Out, Threads: max(r.p.o.Threads, 1)})
+	l.bound = opdef.Bound{In: run.In, Out: run.Out, Threads: max(r.p.o.Threads, 1)}
+	n := st.s.Scratch(&l.bound)
 	if n < 0 {
 		return onnx.Invalidf("scratch memory is too large")
 	}
@@ -200,11 +210,7 @@ func (r *Runner) Alloc(run *opdef.Run, i int, e onnx.ElemType, shape []int) (opd
 	if e == onnx.String || !e.Valid() {
 		return opdef.View{}, onnx.Internalf("no buffer holds elements of type %v", e)
 	}
-	h := &r.heap[id]
-	if !slices.Equal(h.shape, shape) || h.shape == nil { // views of earlier calls keep their shape
-		h.shape = append(make([]int, 0, len(shape)), shape...)
-	}
-	v := opdef.View{Elem: e, Layout: r.p.vals[id].layout, Shape: h.shape}
+	v := opdef.View{Elem: e, Layout: r.p.vals[id].layout, Shape: r.heap[id].own(shape)}
 	if v.Data, err = r.lateBuffer(id, n); err != nil {
 		return opdef.View{}, err
 	}
@@ -249,7 +255,7 @@ func (r *Runner) SetView(run *opdef.Run, i int, v opdef.View) {
 		copy(w.Data, v.Data)
 		return
 	}
-	v.Shape = slices.Clone(v.Shape)
+	v.Shape = r.heap[id].own(v.Shape)
 	r.views[id], run.Out[i] = v, v
 }
 
@@ -314,6 +320,9 @@ func (r *Runner) pay(n int) error {
 }
 
 func isLimit(err error) bool {
+	if err == nil {
+		return false
+	}
 	var e *onnx.LimitError
 	return errors.As(err, &e) && e.Unit == "bytes"
 }

@@ -19,13 +19,19 @@ func (p *Plan) place(b, previous *Binding) error {
 	if err := p.scratch(b); err != nil {
 		return err
 	}
-	if previous != nil && b.fits(previous) {
+	if previous != nil && b.fits(previous) && !p.tooLarge(previous.arena) {
 		b.keepOffsets(previous)
 		return nil
 	}
 	items := p.items(b, roots, previous != nil)
 	if b.arena, err = pack(items, p.o.Keep); err != nil {
 		return err
+	}
+	if previous != nil && p.tooLarge(b.arena) { // perhaps it is the room to grow that does not fit
+		items = p.items(b, roots, false)
+		if b.arena, err = pack(items, p.o.Keep); err != nil {
+			return err
+		}
 	}
 	for _, it := range items {
 		if it.id >= 0 {
@@ -39,6 +45,8 @@ func (p *Plan) place(b, previous *Binding) error {
 	}
 	return nil
 }
+
+func (p *Plan) tooLarge(arena int) bool { return p.o.Memory > 0 && int64(arena) > p.o.Memory }
 
 // life is the steps between which a buffer must stay.
 type life struct{ from, to int }
@@ -103,20 +111,22 @@ func (p *Plan) shapesOf(b *Binding, ids []int) []opdef.View {
 	return vs
 }
 
-// fits reports whether everything has room where the previous binding had it.
+// fits reports whether everything has room where the previous binding had it, without wasting most of it.
 func (b *Binding) fits(previous *Binding) bool {
+	var used, had int
 	for id := range b.vals {
 		x, y := &b.vals[id], &previous.vals[id]
 		if x.root != y.root || x.known() != y.known() || x.root == id && x.n > y.room {
 			return false
 		}
+		used, had = used+x.n/8, had+y.n/8 // an eighth, so that the sums fit
 	}
 	for k := range b.steps {
 		if b.steps[k].late != previous.steps[k].late || b.steps[k].scratch.n > previous.steps[k].scratch.room {
 			return false
 		}
 	}
-	return true
+	return used >= had/4
 }
 
 func (b *Binding) keepOffsets(previous *Binding) {
