@@ -56,6 +56,18 @@ func (t *lines[T]) run(r *opdef.Run, axis int) {
 		t.yRaw = r.Out[0].Data
 	}
 	t.cut(r.Out[0].Shape, axis)
+	t.share(r)
+}
+
+// apply computes y from x, both of the given shape, along axis.
+func (t *lines[T]) apply(r *opdef.Run, shape []int, axis int, y, x []T) {
+	t.x, t.y = append(t.x[:0], x), y
+	t.cut(shape, axis)
+	t.share(r)
+}
+
+// share runs all lines on the threads of r.
+func (t *lines[T]) share(r *opdef.Run) {
 	for len(t.workers) < r.Team.Threads() {
 		t.workers = append(t.workers, &lineBuffers[T]{x: make([][]T, len(t.x)), buf: make([][]T, len(t.x))})
 	}

@@ -215,3 +215,36 @@ func (t *Tree[T]) Result() []T {
 	}
 	return t.levels[len(t.levels)-1]
 }
+
+// All reduces x of any length; shift is used by SumExp alone.
+func All[T vec.Real](op Op, x []T, shift T) T {
+	if len(x) <= Block {
+		return One(op, x, shift)
+	}
+	h := half(len(x))
+	return Join(op, All(op, x[:h], shift), All(op, x[h:], shift))
+}
+
+// half is about half of n, in whole blocks.
+func half(n int) int { return (n/Block + 1) / 2 * Block }
+
+// Dot is the sum of the products of the elements at the same place.
+func Dot[T vec.Float](a, b []T) T {
+	if len(a) > Block {
+		h := half(len(a))
+		return Dot(a[:h], b[:h]) + Dot(a[h:], b[h:])
+	}
+	var lanes [Lanes]T
+	for ; len(a) >= Lanes; a, b = a[Lanes:], b[Lanes:] {
+		for i := range lanes {
+			lanes[i] += T(a[i] * b[i])
+		}
+	}
+	for i := range a {
+		lanes[i] += T(a[i] * b[i])
+	}
+	for n := Lanes / 2; n > 0; n /= 2 {
+		JoinRows(Sum, lanes[:n], lanes[n:2*n])
+	}
+	return lanes[0]
+}

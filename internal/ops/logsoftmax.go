@@ -1,0 +1,16 @@
+package ops
+
+import (
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+)
+
+// LogSoftmax: the logarithm of Softmax along an axis.
+//
+// Opset 11: negative axes. 13: along axis (default -1); before, the axes from axis on (default 1) were taken as one.
+var opLogSoftmax = opdef.Def{
+	Type:    "LogSoftmax",
+	Infer:   inferLines,
+	Compile: lineFloats(1, logSoftmaxLine[float32], logSoftmaxLine[float64]),
+	Upgrade: upgradeSoftmax,
+	Grad:    gradLine("LogSoftmaxGrad"),
+}

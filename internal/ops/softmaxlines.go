@@ -1,0 +1,89 @@
+package ops
+
+import (
+	"math"
+
+	"github.com/gneiss-ml/gneiss/internal/kernel/reduce"
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/onnx"
+)
+
+// softmaxLine is e^x divided by its sum, without overflow.
+func softmaxLine[T float](y []T, x [][]T) {
+	m := reduce.All(reduce.Max, x[0], 0)
+	for i, v := range x[0] {
+		y[i] = T(math.Exp(float64(v - m)))
+	}
+	sum := reduce.All(reduce.Sum, y, 0)
+	for i := range y {
+		y[i] /= sum
+	}
+}
+
+// logSoftmaxLine is the logarithm of softmaxLine.
+func logSoftmaxLine[T float](y []T, x [][]T) {
+	m := reduce.All(reduce.Max, x[0], 0)
+	log := T(math.Log(float64(reduce.All(reduce.SumExp, x[0], m))))
+	for i, v := range x[0] {
+		y[i] = v - m - log
+	}
+}
+
+// hardmaxLine is 1 at the largest element, the first of equal ones, and 0 elsewhere.
+func hardmaxLine[T float](y []T, x [][]T) {
+	best := 0
+	for i, v := range x[0] {
+		if b := x[0][best]; v > b || v != v && b == b {
+			best = i
+		}
+	}
+	clear(y)
+	if len(y) > 0 {
+		y[best] = 1
+	}
+}
+
+// softmaxGradLine is dx for dy and the output y of Softmax.
+func softmaxGradLine[T float](dx []T, x [][]T) {
+	dy, y := x[0], x[1]
+	dot := reduce.Dot(dy, y)
+	for i := range dx {
+		dx[i] = y[i] * (dy[i] - dot)
+	}
+}
+
+// logSoftmaxGradLine is dx for dy and the output y of LogSoftmax.
+func logSoftmaxGradLine[T float](dx []T, x [][]T) {
+	dy, y := x[0], x[1]
+	sum := reduce.All(reduce.Sum, dy, 0)
+	for i := range dx {
+		dx[i] = dy[i] - T(T(math.Exp(float64(y[i])))*sum)
+	}
+}
+
+// gradLine is the Grad of an operator along an axis by a private operator of dy and y.
+func gradLine(op string) func(*opdef.Grad) error {
+	return func(c *opdef.Grad) error {
+		c.SetDX(0, c.Private(op, values{c.DY(0), c.Y(0)}, onnx.Int("axis", c.Node.Int("axis", -1))))
+		return nil
+	}
+}
+
+// upgradeSoftmax rewrites Softmax, LogSoftmax and Hardmax from before opset 13, which see a matrix: the axes before axis are
+// its rows, the others its columns; axis is 1 by default.
+func upgradeSoftmax(c *opdef.Rewrite) error {
+	n := c.Node
+	if c.Version >= 13 {
+		return nil
+	}
+	axis, x := n.Int("axis", 1), n.In(0)
+	n.DropAttr("consumed_inputs")
+	n.SetAttr(onnx.Int("axis", -1))
+	if r := x.Type.Rank(); r > 0 && (axis == int64(r)-1 || axis == -1) {
+		return nil
+	}
+	rows := c.Op("Flatten", values{x}, onnx.Int("axis", axis))
+	y := c.Op(n.OpType, values{rows}, onnx.Int("axis", -1))
+	c.Replace(c.Op("Reshape", values{y, c.Op("Shape", values{x})}, onnx.Int("allowzero", 1)))
+	return c.Err()
+}
