@@ -188,7 +188,7 @@ func (d *decoder) model(r *wire.Reader) (*Model, error) {
 	var graph *wire.Reader
 	var training, functions []*wire.Reader
 	var opsets []Opset
-	var forms []present
+	var forms []opsetForm
 	var ir int64
 	for r.Next() {
 		var err error
@@ -286,9 +286,9 @@ const (
 	MaxIR = 14
 )
 
-func (d *decoder) opset(r *wire.Reader, list *[]Opset, forms *[]present) error {
+func (d *decoder) opset(r *wire.Reader, list *[]Opset, forms *[]opsetForm) error {
 	var o Opset
-	form := fromFile
+	form := opsetForm{present: fromFile}
 	for r.Next() {
 		switch r.Num {
 		case 1:
@@ -299,8 +299,10 @@ func (d *decoder) opset(r *wire.Reader, list *[]Opset, forms *[]present) error {
 				return Invalidf("version: expected 0 to %d, received %d", math.MaxInt32, v)
 			}
 			o.Version = int(v)
+		default:
+			form.unknown = append(form.unknown, r.Raw()...)
 		}
-		form.see(r)
+		form.present.see(r)
 	}
 	*list, *forms = append(*list, o), append(*forms, form)
 	return finish(r)

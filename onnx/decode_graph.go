@@ -82,7 +82,7 @@ func (d *decoder) newGraph(name string, outer *Graph) *Graph { return NewGraph(n
 
 // graph reads a graph. outer is the graph whose node holds it, in the scope sc, which has no names where it only says that
 // undefined names are allowed.
-func (d *decoder) graph(r *wire.Reader, outer *Graph, sc *scope, opsets []Opset, forms []present) (*Graph, error) {
+func (d *decoder) graph(r *wire.Reader, outer *Graph, sc *scope, opsets []Opset, forms []opsetForm) (*Graph, error) {
 	if outer != nil && int64(outer.Depth()+1) > d.subgraphs {
 		return nil, &LimitError{Limit: "depth of subgraphs", Value: d.subgraphs, Asked: int64(outer.Depth() + 1), Unit: "graphs"}
 	}

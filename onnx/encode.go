@@ -138,15 +138,16 @@ func (e *encoder) model(m *Model) {
 // opsets writes the imports; a domain is written even when empty, as onnx's own helper does, unless the file did not.
 func (e *encoder) opsets(num protowire.Number, g *Graph) {
 	for i, o := range g.Opsets {
-		p := fromFile | 1<<1 | 1<<2
+		form := opsetForm{present: fromFile | 1<<1 | 1<<2}
 		if i < len(g.info.opsets) {
-			p = g.info.opsets[i]
+			form = g.info.opsets[i]
 		}
 		e.Message(num, func() {
-			e.str(1, o.Domain, p)
-			if o.Version != 0 || p.has(2) {
+			e.str(1, o.Domain, form.present)
+			if o.Version != 0 || form.present.has(2) {
 				e.Varint(2, int64(o.Version))
 			}
+			e.Raw(form.unknown)
 		})
 	}
 }

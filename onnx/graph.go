@@ -191,10 +191,16 @@ type Graph struct {
 // graphInfo is what the file said of a graph beside its parts.
 type graphInfo struct {
 	inputs, outputs, valueInfo []declared
-	quant                      [][]byte  // quantization_annotation
-	opsets                     []present // of Opsets
+	quant                      [][]byte    // quantization_annotation
+	opsets                     []opsetForm // of Opsets
 	present                    present
 	unknown                    []byte
+}
+
+// opsetForm is how an import stood in the file.
+type opsetForm struct {
+	present present
+	unknown []byte
 }
 
 // declared is a ValueInfoProto as it stood in the file, so that denotations, metadata and the presence of fields survive as

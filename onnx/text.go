@@ -228,11 +228,13 @@ func (p *printer) node(n *Node) {
 	}
 	p.names("", " = ", n.Outputs())
 	if n.Domain != "" {
-		p.f("%s.", n.Domain)
+		for part := range strings.SplitSeq(n.Domain, ".") {
+			p.f("%s.", textName(part))
+		}
 	}
-	p.b.WriteString(n.OpType)
+	p.b.WriteString(textName(n.OpType))
 	if n.Overload != "" {
-		p.f(":%s", n.Overload)
+		p.f(":%s", textName(n.Overload))
 	}
 	p.b.WriteByte(' ')
 	if len(n.Subgraphs()) == 0 {

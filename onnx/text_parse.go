@@ -467,18 +467,18 @@ func (p *parser) valueNames(num protowire.Number, end byte) {
 
 // operator parses domain.and.OpType:overload.
 func (p *parser) operator() {
-	op := p.identifier()
+	op := p.name()
 	domain := ""
 	for p.got('.') {
 		domain += "." + op
-		op = p.identifier()
+		op = p.name()
 	}
 	if domain != "" {
 		p.Str(7, domain[1:])
 	}
 	p.Str(4, op)
 	if p.got(':') {
-		p.Str(8, p.identifier())
+		p.Str(8, p.name())
 	}
 }
 
@@ -494,6 +494,9 @@ func (p *parser) typ() (t Type) {
 		return t
 	}
 	defer p.leave()
+	if p.peek() == ')' {
+		return t // seq() holds what is not known
+	}
 	w := p.identifier()
 	if e, ok := ParseElemType(w); ok || w == "undefined" {
 		t = Type{Kind: KindTensor, Elem: e}
