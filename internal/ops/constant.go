@@ -38,6 +38,15 @@ var opConstant = opdef.Def{
 		}), nil
 	},
 	Grad: opdef.ZeroGrad,
+	Widen: func(c *opdef.Rewrite) error {
+		t, err := ConstantOf(c.Node)
+		if err == nil && t.Elem.IsFloat() {
+			if t, err = widened(t); err == nil {
+				c.Node.Attrs = []onnx.Attribute{onnx.TensorAttr("value", t)}
+			}
+		}
+		return err
+	},
 }
 
 // onnxInts is the contents of a short list of integers.

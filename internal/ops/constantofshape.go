@@ -56,6 +56,32 @@ var opConstantOfShape = opdef.Def{
 		}), nil
 	},
 	Grad: opdef.ZeroGrad,
+	Widen: func(c *opdef.Rewrite) error {
+		if a := c.Node.Attr("value"); a == nil || a.T != nil {
+			t, err := widened(fillValue(c.Node))
+			if err != nil {
+				return err
+			}
+			c.Node.SetAttr(onnx.TensorAttr("value", t))
+		}
+		return nil
+	},
+}
+
+// widened is t in float64 where it holds floating-point numbers, else t.
+func widened(t *onnx.Tensor) (*onnx.Tensor, error) {
+	if !t.Elem.IsFloat() || t.Elem == onnx.Float64 {
+		return t, nil
+	}
+	conv, err := newConversion(t.Elem, onnx.Float64, float8{})
+	if err != nil {
+		return nil, err
+	}
+	y, err := onnx.Zeros(onnx.Float64, t.Shape...)
+	if err != nil {
+		return nil, err
+	}
+	return y, conv.run(new(wide), array{size: 8, b: y.Mutable()}, spreadTensor(t))
 }
 
 func fillValue(n *onnx.Node) *onnx.Tensor {

@@ -50,9 +50,9 @@ func inferSlice(c *opdef.Infer) error {
 	if err != nil {
 		return err
 	}
-	starts, okStart := c.Ints(1)
-	ends, okEnd := c.Ints(2)
-	steps, okStep := c.Ints(4)
+	starts, okStart := positions(c, 1)
+	ends, okEnd := positions(c, 2)
+	steps, okStep := positions(c, 4)
 	if !c.Has(4) {
 		okStep = true
 		for range axes {
@@ -85,6 +85,22 @@ func inferSlice(c *opdef.Infer) error {
 		c.SetInts(0, part)
 	}
 	return nil
+}
+
+// positions is Ints, save that the smallest int64, which inference takes for unknown and files for "the beginning", becomes the
+// next larger number, which means the same.
+func positions(c *opdef.Infer, i int) ([]onnx.Dim, bool) {
+	t := c.Const(i)
+	if t == nil || len(t.Shape) > 1 {
+		return c.Ints(i)
+	}
+	ds, ok := opdef.DimsOf(t)
+	for j := range ds {
+		if ds[j].N == onnx.Unknown.N {
+			ds[j].N++
+		}
+	}
+	return ds, ok
 }
 
 // sliceDim is the number of elements that a slice of x has.

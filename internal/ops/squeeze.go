@@ -13,11 +13,11 @@ var opSqueeze = opdef.Def{
 		return copyStep(c, opdef.Step{}, squeezeTo), nil
 	},
 	Grad:    gradReshapeLike,
-	Upgrade: upgradeAxes,
+	Upgrade: upgradeShapeAxes,
 }
 
-// upgradeAxes makes the attribute axes input 1, as since opset 13.
-func upgradeAxes(c *opdef.Rewrite) error {
+// upgradeShapeAxes makes the attribute axes input 1, as since opset 13.
+func upgradeShapeAxes(c *opdef.Rewrite) error {
 	if c.Version < 13 {
 		intsToInput(c, "axes", 1)
 	}

@@ -13,7 +13,7 @@ var opUnsqueeze = opdef.Def{
 		return copyStep(c, opdef.Step{}, unsqueezeTo), nil
 	},
 	Grad:    gradReshapeLike,
-	Upgrade: upgradeAxes,
+	Upgrade: upgradeShapeAxes,
 }
 
 func inferUnsqueeze(c *opdef.Infer) error {
