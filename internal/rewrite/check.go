@@ -74,20 +74,16 @@ func span(lo, hi int) string {
 	switch hi {
 	case lo:
 		return itoa(lo)
-	case schema.Variadic:
+	case schema.Unlimited:
 		return itoa(lo) + " or more"
 	}
 	return itoa(lo) + " to " + itoa(hi)
 }
 
 func checkAttrs(n *onnx.Node, s *schema.Schema) error {
-	facts := map[string]*schema.Attribute{}
-	for i := range s.Attributes {
-		facts[s.Attributes[i].Name] = &s.Attributes[i]
-	}
 	for i := range n.Attrs {
 		a := &n.Attrs[i]
-		f := facts[a.Name]
+		f := s.Attribute(a.Name)
 		switch {
 		case a.Ref != "":
 			return onnx.Invalidf("attribute %.128q refers to an attribute of a function, but stands in none", a.Name)
@@ -110,11 +106,10 @@ func checkAttrs(n *onnx.Node, s *schema.Schema) error {
 func checkTypes(n *onnx.Node, s *schema.Schema) error {
 	bound := map[string]string{}
 	for i := range n.NumIn() {
-		v := n.In(i)
-		if v == nil || len(s.Inputs) == 0 {
+		v, p := n.In(i), s.Input(i)
+		if v == nil || p == nil {
 			continue
 		}
-		p := s.Inputs[min(i, len(s.Inputs)-1)]
 		word, ok := typeWord(v.Type)
 		if !ok {
 			continue
@@ -122,7 +117,7 @@ func checkTypes(n *onnx.Node, s *schema.Schema) error {
 		if err := allowed(s, p, word); err != nil {
 			return onnx.Invalidf("input %d (%s): %w", i, p.Name, err)
 		}
-		if p.Option == schema.Repeated && !p.Homogeneous {
+		if p.Option == schema.Variadic && !p.Homogeneous {
 			continue
 		}
 		if was := bound[p.Type]; was != "" && was != word {
@@ -152,17 +147,12 @@ func typeWord(t onnx.Type) (string, bool) {
 	return t.TypeString(), true
 }
 
-func allowed(s *schema.Schema, p schema.Param, word string) error {
-	for i := range s.Types {
-		if c := &s.Types[i]; c.Name == p.Type {
-			if !c.Allows(word) {
-				return onnx.Invalidf("type %s is not allowed at version %d", word, s.Since)
-			}
-			return nil
-		}
+func allowed(s *schema.Schema, p *schema.Param, word string) error {
+	switch set := s.Constraint(p.Type); {
+	case set.Allows(word):
+		return nil
+	case len(set) == 1:
+		return onnx.Invalidf("expected %s, received %s", set[0], word)
 	}
-	if strings.Contains(p.Type, "(") && p.Type != word {
-		return onnx.Invalidf("expected %s, received %s", p.Type, word)
-	}
-	return nil
+	return onnx.Invalidf("type %s is not allowed at version %d", word, s.Since)
 }

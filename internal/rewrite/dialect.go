@@ -22,7 +22,7 @@ func normalise(g *onnx.Graph, ir int, dims map[string]int) error {
 		for _, v := range ownValues(s) {
 			v.Type = namedDims(v.Type, dims, found)
 		}
-		return bindOutputs(s)
+		return nil
 	})
 	if err != nil {
 		return err
@@ -54,6 +54,36 @@ func namedDims(t onnx.Type, dims map[string]int, found map[string]bool) onnx.Typ
 		t.Of = &of
 	}
 	return t
+}
+
+// hoist moves the initializers of subgraphs to the outermost graph, so that a weight is a weight wherever it stands. Those
+// that are also inputs stay.
+func hoist(g *onnx.Graph) {
+	taken := map[string]bool{}
+	for _, v := range ownValues(g) {
+		taken[v.Name] = true
+	}
+	_ = graphs(g, func(s *onnx.Graph) error {
+		if s == g {
+			return nil
+		}
+		stay := s.Initializers[:0]
+		for _, v := range s.Initializers {
+			if v.IsInput() {
+				stay = append(stay, v)
+				continue
+			}
+			w := g.Initializer(v.Name, v.Type, v.Init)
+			if !taken[v.Name] {
+				v.Name, w.Name = w.Name, v.Name
+			}
+			taken[w.Name] = true
+			w.Doc = v.Doc
+			v.ReplaceUses(w)
+		}
+		s.Initializers = stay
+		return nil
+	})
 }
 
 // bindOutputs puts an Identity before an output of a subgraph that is a value of an enclosing graph, so that what a graph

@@ -13,7 +13,7 @@ import (
 //
 //   - calls of m's functions are replaced by their bodies, and so are operators that have no kernel but a standard body;
 //   - every operator is in its newest form, checked against the schema of the version that the model imports;
-//   - constants are initializers, and initializers are dense;
+//   - constants are initializers, and initializers are dense and stand in the outermost graph;
 //   - nodes stand in the order of data flow, every value has the type that inference finds, and the outputs of a subgraph
 //     are its own values;
 //   - inputs and outputs keep names and order; nodes keep their numbers, and a node that a pass made carries those of the
@@ -52,6 +52,10 @@ func Prepare(m *onnx.Model, set *opdef.Set, o Options) (*onnx.Graph, error) {
 	p := &preparer{set: set, o: o, f: shape.New(set), limit: bound(o.Limits.Nodes, 200_000)}
 	p.f.Variable = o.Variable
 	if err := graphs(g, p.flatten); err != nil {
+		return nil, err
+	}
+	hoist(g)
+	if err := graphs(g, bindOutputs); err != nil {
 		return nil, err
 	}
 	if err := graphs(g, p.known); err != nil {

@@ -244,7 +244,7 @@ func TestPrepare_checks(t *testing.T) {
 		{"Concat", 1, []onnx.Attribute{onnx.Int("axis", 0), onnx.Int("foo", 1)}, `attribute "foo" is not known`},
 		{"Concat", 0, []onnx.Attribute{onnx.Int("axis", 0)}, "expected 1 or more inputs, received 0"},
 		{"Identity", 2, nil, "expected 1 inputs, received 2"},
-		{"Not", 1, nil, "type tensor(float) is not allowed"},
+		{"Not", 1, nil, "expected tensor(bool), received tensor(float)"},
 	} {
 		m := graph(18, func(b *onnx.Builder, x *onnx.Value) *onnx.Value {
 			ins := values{x, x}[:c.in]
@@ -329,6 +329,45 @@ func TestPrepare_functions(t *testing.T) {
 	for i, v := range m.Graph.Outputs {
 		require.Equal(t, v.Name, g.Outputs[i].Name)
 		require.Equal(t, "float[N,4]", g.Outputs[i].Type.String())
+	}
+}
+
+func TestPrepare_hoists(t *testing.T) {
+	m := graph(28, func(b *onnx.Builder, x *onnx.Value) *onnx.Value {
+		s, r := b.Sub("then"), b.Sub("else")
+		for i, e := range []*onnx.Builder{s, r} {
+			w := e.Graph.Initializer("w", onnx.TensorOf(onnx.Float32, onnx.Fixed(1)), onnx.Vector(float32(i)))
+			w.Name = "w"
+			e.Graph.Outputs = values{w}
+			if i == 0 {
+				e.Graph.Outputs = values{own1(e, "Op", w)}
+			}
+		}
+		return b.Node("t", "Branch", 1, values{x}, onnx.GraphAttr("then", s.Graph), onnx.GraphAttr("else", r.Graph)).Out(0)
+	})
+	g := prepare(t, m, rewrite.Options{})
+	require.Len(t, g.Initializers, 2)
+	require.Equal(t, "w", g.Initializers[0].Name)
+	require.NotEqual(t, "w", g.Initializers[1].Name)
+	other := g.Nodes[0].Subgraph("else")
+	require.Empty(t, other.Initializers)
+	require.Equal(t, []string{"Identity"}, opTypes(other))
+	require.Same(t, g.Initializers[1], other.Nodes[0].In(0))
+}
+
+func TestPrepare_bodies(t *testing.T) {
+	m := graph(28, func(b *onnx.Builder, x *onnx.Value) *onnx.Value {
+		return own1(b, "Op", b.Op("HardSwish", values{x}))
+	})
+	few := opdef.NewSet(nil, own("Op"), ops.All.Find("", "HardSigmoid"), ops.All.Find("", "Mul"))
+	for _, s := range []*opdef.Set{few, opdef.NewSet(set, &opdef.Def{Type: "HardSwish"})} {
+		name := m.Graph.Nodes[0].Out(0).Name
+		g, err := rewrite.Prepare(m, s, rewrite.Options{})
+		require.NoError(t, err)
+		require.Equal(t, []string{"HardSigmoid", "Mul", "Op"}, opTypes(g))
+		require.Equal(t, name, g.Nodes[1].Out(0).Name)
+		require.Equal(t, []int{m.Graph.Nodes[0].ID}, g.Nodes[0].Origin)
+		require.Equal(t, "float[N,4]", g.Outputs[0].Type.String())
 	}
 }
 

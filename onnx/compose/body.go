@@ -40,13 +40,7 @@ type bodyKey struct {
 var bodies sync.Map // bodyKey -> *onnx.Function
 
 func decodeBody(s *schema.Schema, opset int) (*onnx.Function, error) {
-	raw, ok := any(s).(interface {
-		Body(opset int) ([]byte, bool)
-	})
-	if !ok {
-		return nil, nil
-	}
-	b, ok := raw.Body(opset)
+	b, ok := s.Body(opset)
 	if !ok {
 		return nil, nil
 	}

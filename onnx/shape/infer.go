@@ -3,6 +3,7 @@ package shape
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
@@ -154,22 +155,17 @@ func (f *Inferrer) set1(n *onnx.Node, i int, t onnx.Type, ints []onnx.Dim) {
 // that must be the same.
 func (f *Inferrer) schemaType(n *onnx.Node, i int) onnx.Type {
 	s, ok := schema.Newest(n.Domain, n.OpType)
-	if !ok || len(s.Outputs) == 0 {
+	if !ok || s.Output(i) == nil {
 		return onnx.Type{}
 	}
-	word := s.Outputs[min(i, len(s.Outputs)-1)].Type
-	for j := range n.NumIn() {
-		if p := s.Inputs[min(j, len(s.Inputs)-1)]; p.Type == word && n.In(j) != nil && n.In(j).Type.IsTensor() {
-			return onnx.Unranked(n.In(j).Type.Elem)
+	word := s.Output(i).Type
+	for j, v := range n.Inputs() {
+		if p := s.Input(j); p != nil && p.Type == word && v != nil && v.Type.IsTensor() {
+			return onnx.Unranked(v.Type.Elem)
 		}
 	}
-	for _, c := range s.Types {
-		if c.Name == word && len(c.Types) == 1 {
-			word = c.Types[0]
-		}
-	}
-	if l := len(word) - 1; l > 7 && word[:7] == "tensor(" && word[l] == ')' {
-		if e, ok := onnx.ParseElemType(word[7:l]); ok {
+	if set := s.Constraint(word); len(set) == 1 {
+		if e, ok := onnx.ParseElemType(strings.TrimSuffix(strings.TrimPrefix(set[0], "tensor("), ")")); ok {
 			return onnx.Unranked(e)
 		}
 	}

@@ -40,9 +40,7 @@ func (f *Inferrer) older(n *onnx.Node, def *opdef.Def) error {
 // types of what stands in their place.
 func (f *Inferrer) scratch(n *onnx.Node, fs *compose.Functions, change func(*onnx.Node) error) error {
 	g := onnx.NewGraph("scratch", nil)
-	for domain, v := range newest() {
-		g.SetOpset(domain, v)
-	}
+	setNewest(g)
 	m := f.copyNode(g, n)
 	defer f.discard(g)
 	g.Outputs = m.Outputs()
@@ -136,9 +134,7 @@ func (f *Inferrer) Body(n *onnx.Node, call *onnx.Function) (g *onnx.Graph, args 
 	f.Variable = func(v *onnx.Value) bool { return v.Type.Elem.IsFloat() || was != nil && was(v) }
 	defer func() { f.Variable = was }()
 	g = onnx.NewGraph(n.OpType, nil)
-	for domain, v := range newest() {
-		g.SetOpset(domain, v)
-	}
+	setNewest(g)
 	m := f.copyNode(g, n)
 	for _, v := range n.Inputs() {
 		if v != nil && f.constant(v) == nil && !slices.Contains(args, v) {

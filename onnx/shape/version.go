@@ -1,28 +1,19 @@
 package shape
 
 import (
-	"sync"
-
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/gneiss-ml/gneiss/onnx/schema"
 )
 
-// newest holds the newest version of each domain of the standard.
-var newest = sync.OnceValue(func() map[string]int {
-	m := map[string]int{}
-	for s := range schema.All() {
-		m[s.Domain] = max(m[s.Domain], s.Since)
-	}
-	return m
-})
-
 // Newest is the newest version of domain that is known; 0 for a domain that is not the standard's.
-func Newest(domain string) int {
-	if onnx.IsDefaultDomain(domain) {
-		domain = ""
+func Newest(domain string) int { return schema.MaxOpset(domain) }
+
+// setNewest lets g mean the newest version of each domain.
+func setNewest(g *onnx.Graph) {
+	for d := range schema.Domains() {
+		g.SetOpset(d, schema.MaxOpset(d))
 	}
-	return newest()[domain]
 }
 
 // Since is the version of the schema that n means, older than or equal to the newest one of its operator; ok is false when
