@@ -241,8 +241,11 @@ func (d *decoder) unpack(t *Tensor, b []byte, n, size int) error {
 		return err
 	}
 	t.form.typed = true
-	var canonical bool
-	if t.data, canonical = t.Elem.fromVarints(b, size); !canonical {
+	data, canonical, ok := t.Elem.fromVarints(b, size)
+	if !ok {
+		return Invalidf("an entry is not a number of 64 bits")
+	}
+	if t.data = data; !canonical {
 		t.form.odd = b
 	}
 	return nil
@@ -257,19 +260,20 @@ func countVarints(b []byte) (n int) {
 	return n
 }
 
-// fromVarints decodes elements of type e; canonical says that varint would give the same entries again.
-func (e ElemType) fromVarints(b []byte, size int) (data []byte, canonical bool) {
+// fromVarints decodes elements of type e; canonical says that varint would give the same entries again. ok is false where an
+// entry is longer than 64 bits.
+func (e ElemType) fromVarints(b []byte, size int) (data []byte, canonical, ok bool) {
 	data, canonical = Bytes(size), true
 	for i := 0; len(b) > 0; i++ {
 		v, n := binary.Uvarint(b)
 		if n <= 0 {
-			return data, false
+			return nil, false, false
 		}
 		b = b[n:]
 		e.put(data, i, v)
 		canonical = canonical && e.varint(data, i) == v && n == sizeVarint(v)
 	}
-	return data, canonical
+	return data, canonical, true
 }
 
 func sizeVarint(v uint64) int {

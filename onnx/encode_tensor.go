@@ -117,7 +117,7 @@ func (e *encoder) typedData(t *Tensor, fields ...protowire.Number) {
 
 func (e *encoder) varints(num protowire.Number, t *Tensor) {
 	if odd := t.form.odd; odd != nil {
-		if data, _ := t.Elem.fromVarints(odd, len(t.data)); bytes.Equal(data, t.data) {
+		if data, _, _ := t.Elem.fromVarints(odd, len(t.data)); bytes.Equal(data, t.data) {
 			e.Bytes(num, odd)
 			return
 		}
