@@ -1,0 +1,3 @@
+module github.com/gneiss-ml/gneiss/testdata
+
+go 1.26.0
