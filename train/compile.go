@@ -235,9 +235,8 @@ func (c *compiled) trainingGraph(m *Model) (*graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := g.params[0].Type.Elem
 	scalar := func(name string, e onnx.ElemType) *onnx.Value { return g.Graph.Input(name, onnx.TensorOf(e)) }
-	rate, scale := scalar("learning_rate", e), scalar("gradient_scale", e)
+	rate, scale := scalar("learning_rate", onnx.Float64), scalar("gradient_scale", onnx.Float64)
 	t, apply, first := scalar("update", onnx.Int64), scalar("apply", onnx.Bool), scalar("first", onnx.Bool)
 	for i, w := range g.params {
 		if g.grads[i] == nil {
@@ -255,18 +254,14 @@ func (c *compiled) trainingGraph(m *Model) (*graph, error) {
 		c.cfg.Optimizer.Update(u)
 	}
 	g.Graph.Outputs = []*onnx.Value{g.loss, g.output}
-	c.scalars = newScalars(e)
+	c.scalars = newScalars()
 	return g, g.Err()
 }
 
-func newScalars(e onnx.ElemType) scalars {
-	number := func() *onnx.Tensor {
-		if e == onnx.Float64 {
-			return onnx.Scalar(0.0)
-		}
-		return onnx.Scalar(float32(0))
+func newScalars() scalars {
+	return scalars{
+		rate: onnx.Scalar(0.0), scale: onnx.Scalar(0.0), t: onnx.Scalar(int64(0)), apply: onnx.Scalar(false), first: onnx.Scalar(false),
 	}
-	return scalars{rate: number(), scale: number(), t: onnx.Scalar(int64(0)), apply: onnx.Scalar(false), first: onnx.Scalar(false)}
 }
 
 // slot adds optimizer state of w's shape, every element at fill.

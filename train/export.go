@@ -104,34 +104,20 @@ func covers(s *schema.Schema, n *onnx.Node) bool {
 		return false
 	}
 	for i := range n.Attrs {
-		if !hasAttribute(s, n.Attrs[i].Name) {
+		if s.Attribute(n.Attrs[i].Name) == nil {
 			return false
 		}
 	}
 	for i, v := range n.Inputs() {
-		if v != nil && !allows(s, s.Inputs, i, v) {
+		if v != nil && !allows(s, i, v) {
 			return false
 		}
 	}
 	return true
 }
 
-func hasAttribute(s *schema.Schema, name string) bool {
-	for i := range s.Attributes {
-		if s.Attributes[i].Name == name {
-			return true
-		}
-	}
-	return false
-}
-
 // allows reports whether v's type is one of those that parameter i may have.
-func allows(s *schema.Schema, params []schema.Param, i int, v *onnx.Value) bool {
-	p := params[min(i, len(params)-1)]
-	for j := range s.Types {
-		if s.Types[j].Name == p.Type {
-			return s.Types[j].Allows(v.Type.TypeString())
-		}
-	}
-	return p.Type == v.Type.TypeString()
+func allows(s *schema.Schema, i int, v *onnx.Value) bool {
+	p := s.Input(i)
+	return p != nil && s.Constraint(p.Type).Allows(v.Type.TypeString())
 }

@@ -270,15 +270,8 @@ func scalar(v opdef.View) (float64, error) {
 }
 
 func (s *scalars) set(rate, scale float64, t int64, apply, first bool) {
-	number := func(d *onnx.Tensor, v float64) {
-		if d.Elem == onnx.Float64 {
-			onnx.View[float64](d.Mutable())[0] = v
-		} else {
-			onnx.View[float32](d.Mutable())[0] = float32(v)
-		}
-	}
-	number(s.rate, rate)
-	number(s.scale, scale)
+	onnx.View[float64](s.rate.Mutable())[0] = rate
+	onnx.View[float64](s.scale.Mutable())[0] = scale
 	onnx.View[int64](s.t.Mutable())[0] = t
 	onnx.View[bool](s.apply.Mutable())[0] = apply
 	onnx.View[bool](s.first.Mutable())[0] = first

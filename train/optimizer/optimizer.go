@@ -7,6 +7,7 @@ package optimizer
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/gneiss-ml/gneiss/train/convention"
@@ -30,8 +31,8 @@ type Update struct {
 	*onnx.Builder
 	Convention convention.Convention
 	W, Grad    *onnx.Value // the parameter and its gradient
-	Rate       *onnx.Value // learning rate, a scalar of W's element type
-	Scale      *onnx.Value // factor that the gradient is multiplied by, a scalar of W's element type
+	Rate       *onnx.Value // learning rate, a scalar of type double
+	Scale      *onnx.Value // factor that the gradient is multiplied by, a scalar of type double
 	T          *onnx.Value // number of this update from 1, int64 scalar
 	Apply      *onnx.Value // bool scalar: when false nothing changes
 	// NewSlot adds state of W's shape that starts with every element at fill. Its variable is called
@@ -45,9 +46,10 @@ func (u *Update) Becomes(v, next *onnx.Value) {
 }
 
 // node appends a private update operator: its first inputs are the variables it changes, its outputs their new values.
-func (u *Update) node(opType string, vars []*onnx.Value, inputs []*onnx.Value, attrs ...onnx.Attribute) {
+func (u *Update) node(opType string, vars []*onnx.Value, attrs ...onnx.Attribute) {
 	attrs = append(attrs, onnx.Str("convention", u.Convention.String()))
-	n := u.Node(onnx.Private, opType, len(vars), append(vars, inputs...), attrs...)
+	ins := append(slices.Clone(vars), u.Grad, u.Rate, u.Scale, u.Apply, u.T)
+	n := u.Node(onnx.Private, opType, len(vars), ins, attrs...)
 	for i, v := range vars {
 		u.Becomes(v, n.Out(i))
 	}
@@ -84,11 +86,11 @@ func (o SGD) Rate(c convention.Convention) float64 {
 func (o SGD) Update(u *Update) {
 	u.Convention = o.Convention.Or(u.Convention)
 	if o.Momentum == 0 {
-		u.node("SGD", []*onnx.Value{u.W}, []*onnx.Value{u.Grad, u.Rate, u.Scale, u.Apply})
+		u.node("SGD", []*onnx.Value{u.W})
 		return
 	}
 	m := u.NewSlot("momentum", 0)
-	u.node("Momentum", []*onnx.Value{u.W, m}, []*onnx.Value{u.Grad, u.Rate, u.Scale, u.Apply},
+	u.node("Momentum", []*onnx.Value{u.W, m},
 		onnx.Float("momentum", float32(o.Momentum)), onnx.Int("nesterov", btoi(o.Nesterov)))
 }
 
@@ -128,7 +130,7 @@ func (o Adam) Update(u *Update) {
 	u.Convention = o.Convention.Or(u.Convention)
 	b1, b2, eps := o.numbers(u.Convention)
 	m, v := u.NewSlot("m", 0), u.NewSlot("v", 0)
-	u.node("Adam", []*onnx.Value{u.W, m, v}, []*onnx.Value{u.Grad, u.Rate, u.Scale, u.Apply, u.T},
+	u.node("Adam", []*onnx.Value{u.W, m, v},
 		onnx.Float("beta_1", float32(b1)), onnx.Float("beta_2", float32(b2)), onnx.Float("epsilon", float32(eps)))
 }
 
