@@ -238,6 +238,45 @@ func TestNewGeometry_errors(t *testing.T) {
 	bad("too many elements", 1<<30, 1<<28, 1, 1, []int{1 << 28}, []int{1}, nil, nil, nil)
 }
 
+// TestNewPlan_empty: what a plan of nothing keeps is nothing.
+func TestNewPlan_empty(t *testing.T) {
+	const n = 1 << 26
+	g := geometry(t, 0, 1, 1, 1, []int{n, 1}, []int{1, 1}, []int{2, 1}, nil, nil)
+	p := NewPlan[float32](nil, g)
+	require.Nil(t, p.rowOff)
+	require.Nil(t, p.kOff)
+	p.Forward(nil, nil, Weights[float32]{}, nil, false, nil, nil)
+}
+
+// FuzzConv compares all tiers with the definition on geometries from bytes.
+func FuzzConv(f *testing.F) {
+	f.Add([]byte{1, 2, 3, 0, 5, 6, 2, 2, 0, 1, 0, 0, 1, 0, 1, 0})
+	f.Add([]byte{3, 1, 8, 1, 9, 13, 3, 1, 1, 1, 1, 0, 0, 1, 2, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 16 {
+			return
+		}
+		at := func(i, below int) int { return int(b[i]) % below }
+		groups := 1 + at(3, 3)
+		g, err := NewGeometry(at(0, 4), groups*at(1, 5), groups*at(2, 9), groups,
+			[]int{at(4, 10), at(5, 20)}, []int{1 + at(6, 4), 1 + at(7, 4)}, []int{1 + at(8, 3), 1 + at(9, 3)},
+			[]int{1 + at(10, 3), 1 + at(11, 3)}, []int{at(12, 3), at(13, 3), at(14, 3), at(15, 3)})
+		if err != nil {
+			return
+		}
+		d := newData[float32](t, g)
+		var first *results[float32]
+		for _, level := range cpu.Supported() {
+			r := d.run(t, gemm.For[float32](level), nil)
+			d.compare(t, r, level.String())
+			if first == nil {
+				first = r
+			}
+			first.same(t, r, level.String())
+		}
+	})
+}
+
 func TestPlan_shortSlicesPanic(t *testing.T) {
 	g := geometry(t, 1, 2, 3, 1, []int{4}, []int{2}, nil, nil, nil)
 	p := NewPlan[float32](nil, g)

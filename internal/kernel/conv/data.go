@@ -8,6 +8,9 @@ import (
 // DataScratch returns how many elements BackwardData needs as scratch on a
 // team of that many threads.
 func (p *Plan[T]) DataScratch(threads int) int {
+	if p.empty {
+		return 0
+	}
 	if p.backward != nil {
 		return roundUp(p.g.Weights(), 16) + p.backward.ForwardScratch(threads, false)
 	}
@@ -21,7 +24,8 @@ func (p *Plan[T]) DataScratch(threads int) int {
 func (p *Plan[T]) BackwardData(team *parallel.Team, dy, w, dx, scratch []T) {
 	g := p.g
 	check(len(dy) >= g.N*g.ImageOut() && len(dx) >= g.N*g.ImageIn() && len(w) >= g.Weights())
-	if g.N*g.ImageIn() == 0 {
+	if p.empty {
+		clear(dx[:g.N*g.ImageIn()])
 		return
 	}
 	team = p.worth(team)

@@ -35,6 +35,9 @@ const (
 // ForwardScratch returns how many elements Forward needs as scratch on a team
 // of that many threads.
 func (p *Plan[T]) ForwardScratch(threads int, packed bool) int {
+	if p.empty {
+		return 0
+	}
 	n := max(threads, 1) * (p.stage.size(p.g.C) + p.blockSize())
 	if !packed {
 		n += roundUp(p.PackedWeights(), 16)
@@ -55,10 +58,7 @@ func (p *Plan[T]) blockSize() int {
 func (p *Plan[T]) Forward(team *parallel.Team, x []T, w Weights[T], bias []T, relu bool, y, scratch []T) {
 	g := p.g
 	check(len(x) >= g.N*g.ImageIn() && len(y) >= g.N*g.ImageOut() && (bias == nil || len(bias) >= g.M))
-	if g.N*g.ImageOut() == 0 {
-		return
-	}
-	if p.k == 0 {
+	if p.empty {
 		p.emptySums(bias, relu, y)
 		return
 	}
@@ -76,7 +76,7 @@ func (p *Plan[T]) Forward(team *parallel.Team, x []T, w Weights[T], bias []T, re
 	p.forwards.Give(f)
 }
 
-// emptySums computes a convolution without input channels.
+// emptySums computes a convolution without inputs.
 func (p *Plan[T]) emptySums(bias []T, relu bool, y []T) {
 	for i := range p.g.N * p.g.M {
 		var v T

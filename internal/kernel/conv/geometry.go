@@ -97,9 +97,9 @@ func (g *Geometry) checkProducts() error {
 		padded[i] = n + g.Pads[i] + g.Pads[len(g.In)+i] + g.Strides[i]
 	}
 	for _, sizes := range [][]int{
-		append([]int{g.N, g.C}, padded...),
-		append([]int{g.N, g.M}, g.Out...),
-		append([]int{g.M, g.C}, g.Kernel...),
+		append([]int{4, g.N, g.C}, padded...),
+		append([]int{4, g.N, g.M}, g.Out...),
+		append([]int{4, g.M, g.C}, g.Kernel...),
 		append(append([]int{g.C}, g.Kernel...), g.Out...),
 	} {
 		if !fits(sizes) {
@@ -109,10 +109,10 @@ func (g *Geometry) checkProducts() error {
 	return nil
 }
 
-// fits tells whether the product of sizes, with room for a factor of 64, is
+// fits tells whether the product of sizes, with room for a factor of 16, is
 // an int. Sizes of 0 count as 1, so that partial products fit as well.
 func fits(sizes []int) bool {
-	product := uint64(64)
+	product := uint64(16)
 	for _, n := range sizes {
 		high, low := bits.Mul64(product, uint64(max(n, 1)))
 		if high != 0 || low > math.MaxInt {

@@ -22,6 +22,7 @@ type Plan[T gemm.Float] struct {
 	kOff   []int // by channel and tap: where step k begins, relative to the row
 	rowOff []int // by output row: where it begins in a plane
 
+	empty  bool // the input or the output has no elements
 	across bool // the vectors lie along pixels, otherwise along channels
 	block  block
 
@@ -49,7 +50,7 @@ func NewPlan[T gemm.Float](t *gemm.Table[T], g *Geometry) *Plan[T] {
 		t = gemm.Best[T]()
 	}
 	p := newPlan(t, g.simplify())
-	if b := p.g.backward(); b != nil {
+	if b := p.g.backward(); b != nil && !p.empty {
 		p.backward = newPlan(t, b)
 	}
 	return p
@@ -61,6 +62,9 @@ func newPlan[T gemm.Float](t *gemm.Table[T], g *Geometry) *Plan[T] {
 	p.ow = g.Out[len(g.Out)-1]
 	p.rows = product(g.Out[:len(g.Out)-1])
 	p.across = p.vectorsAlongPixels()
+	if p.empty = g.N*g.ImageIn() == 0 || g.N*g.ImageOut() == 0; p.empty {
+		return p // the sizes of nothing may be large
+	}
 	p.stage = newStage(g, p.across && p.ow%t.Cols != 0)
 	p.kOff = p.stage.steps(g, p.cg)
 	p.rowOff = p.stage.outRows(g)

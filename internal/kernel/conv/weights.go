@@ -121,6 +121,9 @@ func (w *weightsGradient[T]) buffersOf(worker int) buffers[T] {
 // WeightsScratch returns how many elements BackwardWeights needs as scratch on
 // a team of that many threads.
 func (p *Plan[T]) WeightsScratch(threads int) int {
+	if p.empty {
+		return 0
+	}
 	return p.weights.parts*roundUp(p.g.Weights(), 16) + max(threads, 1)*p.buffersSize()
 }
 
@@ -129,10 +132,7 @@ func (p *Plan[T]) WeightsScratch(threads int) int {
 func (p *Plan[T]) BackwardWeights(team *parallel.Team, x, dy, dw, scratch []T) {
 	g := p.g
 	check(len(x) >= g.N*g.ImageIn() && len(dy) >= g.N*g.ImageOut() && len(dw) >= g.Weights())
-	if g.Weights() == 0 {
-		return
-	}
-	if g.N == 0 {
+	if p.empty {
 		clear(dw[:g.Weights()])
 		return
 	}

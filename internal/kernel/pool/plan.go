@@ -1,0 +1,146 @@
+package pool
+
+import "github.com/gneiss-ml/gneiss/internal/parallel"
+
+// Number is the element types of maxima.
+type Number interface {
+	float32 | float64 | int8 | uint8 | int16 | uint16 | int32 | uint32 | int64 | uint64
+}
+
+// A Plan is what a pooling of one geometry needs to know. It may be used by
+// several goroutines at a time.
+//
+// Slices are checked once: one that is too short is a caller's bug and panics.
+type Plan[T Number] struct {
+	g       *Geometry
+	in, out int // elements of a channel
+	ow      int
+	windows [][]window // by axis and output
+	rows    int        // output rows of a channel
+	halves  bool       // two axes, kernel and stride 2, no padding
+
+	jobs parallel.FreeList[job[T]]
+}
+
+// NewPlan prepares a pooling.
+func NewPlan[T Number](g *Geometry) *Plan[T] {
+	last := len(g.In) - 1
+	p := &Plan[T]{g: g, in: product(g.In), out: product(g.Out), ow: g.Out[last], rows: product(g.Out[:last])}
+	if g.N*g.C == 0 || p.out == 0 {
+		return p // nothing to compute, and the sizes of nothing may be large
+	}
+	for axis := range g.In {
+		p.windows = append(p.windows, g.windows(axis))
+	}
+	p.halves = last == 1
+	for axis := range g.In {
+		p.halves = p.halves && g.Kernel[axis] == 2 && g.Strides[axis] == 2 && g.Dilations[axis] == 1 &&
+			g.Pads[axis] == 0 && 2*g.Out[axis] <= g.In[axis]
+	}
+	return p
+}
+
+// A walk goes through the input rows that the windows of one output row
+// share.
+type walk struct {
+	axes  int
+	sizes [maxAxes]int // of the input
+	w     [maxAxes]window
+	tap   [maxAxes]int
+	rows  int // input rows in all
+	area  int // the same with those in the padding
+}
+
+// to makes ready for output row r.
+func (p *Plan[T]) to(s *walk, r int) {
+	s.axes, s.rows, s.area = len(p.g.In)-1, 1, 1
+	for axis := s.axes - 1; axis >= 0; axis-- {
+		n := p.g.Out[axis]
+		s.sizes[axis], s.w[axis], s.tap[axis] = p.g.In[axis], p.windows[axis][r%n], 0
+		s.rows *= s.w[axis].taps
+		s.area *= s.w[axis].area
+		r /= n
+	}
+}
+
+// next returns the next row and goes on, after the last to the first again.
+func (s *walk) next() int {
+	row := 0
+	for axis := range s.axes {
+		row = row*s.sizes[axis] + s.w[axis].first + s.tap[axis]*s.w[axis].step
+	}
+	for axis := s.axes - 1; axis >= 0; axis-- {
+		if s.tap[axis]++; s.tap[axis] < s.w[axis].taps {
+			break
+		}
+		s.tap[axis] = 0
+	}
+	return row
+}
+
+// A job is one pooling on its way: a task whose tiles are some channels.
+type job[T Number] struct {
+	*Plan[T]
+	kind        kind
+	x, y        []T // the image and the windows, whichever direction
+	indices     []int64
+	columnMajor bool
+	countPads   bool
+	bad         badIndices
+}
+
+// A kind says what a job computes.
+type kind int
+
+const (
+	maximum kind = iota
+	maximumBackward
+	average
+	averageBackward
+)
+
+// tileElements is the inputs of a tile.
+const tileElements = 1 << 14
+
+func (p *Plan[T]) channelsPerTile() int {
+	return max(tileElements/max(p.in, p.out, 1), 1)
+}
+
+// run shares out the channels. Small work stays on the caller.
+func (j *job[T]) run(team *parallel.Team) {
+	channels := j.g.N * j.g.C
+	each := j.channelsPerTile()
+	if channels*max(j.in, j.out) < tileElements {
+		team = nil
+	}
+	team.Do((channels+each-1)/each, j)
+}
+
+// Tile computes some channels.
+func (j *job[T]) Tile(i int) {
+	each := j.channelsPerTile()
+	for c := i * each; c < min((i+1)*each, j.g.N*j.g.C); c++ {
+		x, y := j.x[c*j.in:][:j.in], j.y[c*j.out:][:j.out]
+		switch j.kind {
+		case maximum:
+			j.maxChannel(c, x, y)
+		case maximumBackward:
+			j.maxChannelBackward(c, x, y)
+		case average:
+			j.averageChannel(x, y)
+		case averageBackward:
+			j.averageChannelBackward(x, y)
+		}
+	}
+}
+
+func (p *Plan[T]) checkLengths(x, y []T) {
+	channels := p.g.N * p.g.C
+	check(len(x) >= channels*p.in && len(y) >= channels*p.out)
+}
+
+func check(ok bool) {
+	if !ok {
+		panic("pool: slice too short")
+	}
+}

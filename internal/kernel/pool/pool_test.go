@@ -1,0 +1,310 @@
+package pool
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/gneiss-ml/gneiss/internal/kernel/kerneltest"
+	"github.com/gneiss-ml/gneiss/internal/parallel"
+)
+
+// visit calls f for every window and element of it, in row-major order of the
+// taps; at is -1 for an element of the padding.
+func visit(g *Geometry, f func(y, at int)) {
+	rank, in, out := len(g.In), product(g.In), product(g.Out)
+	o, tap := make([]int, rank), make([]int, rank)
+	for c := range g.N * g.C {
+		for i := range out {
+			unravel(o, i, g.Out)
+			for k := range product(g.Kernel) {
+				unravel(tap, k, g.Kernel)
+				at, inside, beyond := 0, true, false
+				for axis := range rank {
+					p := o[axis]*g.Strides[axis] + tap[axis]*g.Dilations[axis] - g.Pads[axis]
+					if p >= g.In[axis]+g.Pads[rank+axis] {
+						beyond = true
+					}
+					inside = inside && p >= 0 && p < g.In[axis]
+					at = at*g.In[axis] + p
+				}
+				if beyond {
+					continue // beyond the padding: no element at all
+				}
+				if !inside {
+					f(c*out+i, -1)
+					continue
+				}
+				f(c*out+i, c*in+at)
+			}
+		}
+	}
+}
+
+func unravel(index []int, at int, sizes []int) {
+	for i := len(sizes) - 1; i >= 0; i-- {
+		index[i], at = at%sizes[i], at/sizes[i]
+	}
+}
+
+func geometry(t testing.TB, n, c int, in, out, kernel, strides, dilations, pads []int) *Geometry {
+	t.Helper()
+	g, err := NewGeometry(n, c, in, out, kernel, strides, dilations, pads)
+	require.NoError(t, err)
+	return g
+}
+
+func cases(t testing.TB) []*Geometry {
+	two := []int{2, 2}
+	global, err := Global(2, 3, []int{5, 37})
+	require.NoError(t, err)
+	return []*Geometry{
+		geometry(t, 2, 3, []int{26, 26}, []int{13, 13}, two, two, nil, nil),
+		geometry(t, 2, 3, []int{11, 11}, []int{5, 5}, two, two, nil, nil),
+		geometry(t, 2, 3, []int{11, 11}, []int{6, 6}, two, two, nil, nil),
+		geometry(t, 1, 2, []int{9, 8}, []int{5, 4}, []int{3, 3}, two, nil, []int{1, 1, 1, 1}),
+		geometry(t, 1, 2, []int{9, 8}, []int{5, 4}, []int{3, 2}, two, two, []int{2, 1, 1, 0}),
+		geometry(t, 3, 1, []int{20}, []int{18}, []int{3}, nil, nil, nil),
+		geometry(t, 1, 2, []int{4, 5, 6}, []int{2, 4, 3}, []int{2, 2, 2}, []int{2, 1, 2}, nil, nil),
+		geometry(t, 1, 1, []int{3, 2, 3, 2}, []int{2, 1, 2, 1}, []int{2, 2, 2, 2}, nil, nil, nil),
+		geometry(t, 0, 2, []int{4, 4}, []int{2, 2}, two, two, nil, nil),
+		geometry(t, 1, 2, []int{40, 50}, []int{4, 1}, []int{7, 40}, []int{10, 1}, nil, nil),
+		global,
+	}
+}
+
+// want is what the definition makes of a case.
+type want struct {
+	max         []float64
+	indices     []int64
+	mean, inner []float64
+	count, all  []int
+}
+
+func define[T Number](g *Geometry, x []T) *want {
+	n := g.N * g.C * product(g.Out)
+	w := &want{make([]float64, n), make([]int64, n), make([]float64, n), make([]float64, n), make([]int, n), make([]int, n)}
+	for i := range n {
+		w.max[i], w.indices[i] = float64(least[T]()), -1
+	}
+	visit(g, func(y, at int) {
+		w.all[y]++
+		if at < 0 {
+			return
+		}
+		v := float64(x[at])
+		w.count[y]++
+		w.mean[y] += v
+		if m := w.max[y]; w.indices[y] < 0 || v > m || v != v && m == m {
+			w.max[y], w.indices[y] = v, int64(at)
+		}
+	})
+	for i, s := range w.mean {
+		w.inner[i], w.mean[i] = s/float64(max(w.count[i], 1)), s/float64(max(w.all[i], 1))
+	}
+	return w
+}
+
+func TestMax(t *testing.T) {
+	for i, g := range cases(t) {
+		name := fmt.Sprintf("case %d", i)
+		checkMax(t, name, g, kerneltest.Fill(kerneltest.Rand(1), kerneltest.Guarded[float32](t, g.N*g.C*product(g.In))))
+		checkMax(t, name, g, kerneltest.Hostile(kerneltest.Rand(2), make([]float32, g.N*g.C*product(g.In))))
+		checkMax(t, name, g, kerneltest.Hostile(kerneltest.Rand(3), make([]float64, g.N*g.C*product(g.In))))
+		r := kerneltest.Rand(4)
+		small, bytes := make([]int8, g.N*g.C*product(g.In)), make([]uint8, g.N*g.C*product(g.In))
+		for i := range small {
+			small[i], bytes[i] = int8(r.IntN(5)-128), uint8(r.IntN(4))
+		}
+		checkMax(t, name, g, small)
+		checkMax(t, name, g, bytes)
+	}
+}
+
+func checkMax[T Number](t *testing.T, name string, g *Geometry, x []T) {
+	t.Helper()
+	w, p := define(g, x), NewPlan[T](g)
+	for _, threads := range kerneltest.Threads {
+		team := parallel.Acquire(threads)
+		y, indices := make([]T, len(w.max)), make([]int64, len(w.max))
+		p.Max(team, x, y, indices, false)
+		require.Equal(t, w.indices, indices, name)
+		for i, v := range w.max {
+			got := float64(y[i])
+			require.True(t, math.Float64bits(v) == math.Float64bits(got) || v != v && got != got, "%s: got %v, want %v", name, got, v)
+		}
+		values := make([]T, len(y))
+		p.Max(team, x, values, nil, false)
+		for i, v := range values {
+			require.Equal(t, math.Signbit(float64(y[i])), math.Signbit(float64(v)), name)
+			require.True(t, v == y[i] || v != v, name)
+		}
+		team.Release()
+	}
+}
+
+func TestMax_columnMajor(t *testing.T) {
+	g := geometry(t, 1, 2, []int{2, 3, 4}, []int{1, 1, 1}, []int{2, 3, 4}, nil, nil, nil)
+	p := NewPlan[float32](g)
+	for at := range 24 {
+		x, y, indices := make([]float32, 48), make([]float32, 2), make([]int64, 2)
+		x[24+at] = 1
+		p.Max(nil, x, y, indices, true)
+		d, h, w := at/12, at/4%3, at%4
+		require.EqualValues(t, 24+d+2*h+6*w, indices[1])
+	}
+}
+
+func TestMax_emptyWindow(t *testing.T) {
+	g := geometry(t, 1, 1, []int{2}, []int{3}, []int{1}, []int{2}, nil, []int{2, 2})
+	y, indices := make([]float32, 3), make([]int64, 3)
+	p := NewPlan[float32](g)
+	p.Max(nil, []float32{5, 6}, y, indices, false)
+	require.Equal(t, []int64{-1, 0, -1}, indices)
+	require.True(t, math.IsInf(float64(y[0]), -1))
+	dx := make([]float32, 2)
+	require.NoError(t, p.MaxBackward(nil, []float32{1, 2, 3}, indices, dx))
+	require.Equal(t, []float32{2, 0}, dx)
+	p.Average(nil, []float32{5, 6}, y, false)
+	require.Equal(t, []float32{0, 5, 0}, y)
+}
+
+func TestMaxBackward(t *testing.T) {
+	for _, g := range cases(t) {
+		p := NewPlan[float64](g)
+		x := kerneltest.Fill(kerneltest.Rand(1), make([]float64, g.N*g.C*product(g.In)))
+		dy := kerneltest.Fill(kerneltest.Rand(2), make([]float64, g.N*g.C*product(g.Out)))
+		y, indices := make([]float64, len(dy)), make([]int64, len(dy))
+		p.Max(nil, x, y, indices, false)
+		expected := make([]float64, len(x))
+		for i, at := range indices {
+			expected[at] += dy[i]
+		}
+		dx := kerneltest.Guarded[float64](t, len(x))
+		require.NoError(t, p.MaxBackward(nil, dy, indices, dx))
+		require.Equal(t, -1, kerneltest.Same(expected, dx))
+	}
+}
+
+func TestMaxBackward_badIndex(t *testing.T) {
+	g := geometry(t, 1, 2, []int{4}, []int{2}, []int{2}, []int{2}, nil, nil)
+	p := NewPlan[float32](g)
+	for _, bad := range []int64{-2, 4, 8, math.MaxInt64, math.MinInt64} {
+		err := p.MaxBackward(nil, make([]float32, 4), []int64{bad, 0, 4, 5}, make([]float32, 8))
+		require.EqualError(t, err, "an index of channel 0 points outside of it")
+	}
+	require.ErrorContains(t, p.MaxBackward(nil, make([]float32, 4), []int64{0, 1, 1, 5}, make([]float32, 8)), "channel 1")
+}
+
+func TestAverage(t *testing.T) {
+	for i, g := range cases(t) {
+		p := NewPlan[float32](g)
+		x := kerneltest.Fill(kerneltest.Rand(1), kerneltest.Guarded[float32](t, g.N*g.C*product(g.In)))
+		w := define(g, x)
+		for _, threads := range kerneltest.Threads {
+			team := parallel.Acquire(threads)
+			y := kerneltest.Guarded[float32](t, len(w.mean))
+			p.Average(team, x, y, true)
+			worst, at := kerneltest.Worst(y, w.mean, product(g.Kernel))
+			require.LessOrEqual(t, worst, 1.0, "case %d at %d", i, at)
+			p.Average(team, x, y, false)
+			worst, at = kerneltest.Worst(y, w.inner, product(g.Kernel))
+			require.LessOrEqual(t, worst, 1.0, "case %d at %d", i, at)
+			team.Release()
+		}
+	}
+}
+
+func TestAverageBackward(t *testing.T) {
+	for i, g := range cases(t) {
+		p := NewPlan[float64](g)
+		x := make([]float64, g.N*g.C*product(g.In))
+		w := define(g, x)
+		dy := kerneltest.Fill(kerneltest.Rand(2), make([]float64, len(w.mean)))
+		all, inner := make([]float64, len(x)), make([]float64, len(x))
+		visit(g, func(y, at int) {
+			if at >= 0 {
+				all[at] += dy[y] / float64(w.all[y])
+				inner[at] += dy[y] / float64(w.count[y])
+			}
+		})
+		dx := kerneltest.Guarded[float64](t, len(x))
+		p.AverageBackward(nil, dy, dx, true)
+		require.InDeltaSlice(t, all, append([]float64{}, dx...), 1e-12, "case %d", i)
+		p.AverageBackward(nil, dy, dx, false)
+		require.InDeltaSlice(t, inner, append([]float64{}, dx...), 1e-12, "case %d", i)
+	}
+}
+
+func TestNewGeometry_errors(t *testing.T) {
+	bad := func(text string, n, c int, in, out, kernel, strides, dilations, pads []int) {
+		t.Helper()
+		_, err := NewGeometry(n, c, in, out, kernel, strides, dilations, pads)
+		require.ErrorContains(t, err, text)
+	}
+	one, big := []int{1}, []int{math.MaxInt32}
+	bad("spatial axes", 1, 1, nil, nil, nil, nil, nil, nil)
+	bad("entries", 1, 1, one, one, []int{1, 1}, nil, nil, nil)
+	bad("out of range", 1, 1, []int{-1}, one, one, nil, nil, nil)
+	bad("out of range", 1, 1, one, one, []int{0}, nil, nil, nil)
+	bad("out of range", 1, 1, one, one, one, []int{0}, nil, nil)
+	bad("out of range", 1, 1, one, one, one, nil, big, nil)
+	bad("out of range", 1, 1, one, one, one, nil, nil, []int{-1, 0})
+	bad("too far", 1, 1, one, []int{1 << 20}, one, []int{1 << 20}, nil, nil)
+	bad("too many elements", -1, 1, one, one, one, nil, nil, nil)
+	bad("too many elements", 1<<30, 1<<30, []int{1 << 20}, one, one, nil, nil, nil)
+}
+
+// TestNewPlan_small: what a plan keeps does not grow with the windows.
+func TestNewPlan_small(t *testing.T) {
+	const n = 1 << 20
+	g := geometry(t, 1, 1, []int{n, 1}, []int{n, 1}, []int{n, 1}, nil, nil, []int{n - 1, 0, 0, 0})
+	require.Len(t, NewPlan[float32](g).windows[0], n)
+	g = geometry(t, 0, 1, []int{1 << 27}, []int{1 << 27}, []int{1}, nil, nil, nil)
+	NewPlan[float32](g).Max(nil, nil, nil, nil, false)
+}
+
+func TestLeast(t *testing.T) {
+	require.EqualValues(t, -128, least[int8]())
+	require.EqualValues(t, 0, least[uint8]())
+	require.EqualValues(t, math.MinInt64, least[int64]())
+	require.EqualValues(t, 0, least[uint64]())
+	require.True(t, math.IsInf(least[float64](), -1))
+}
+
+func TestPool_noAllocations(t *testing.T) {
+	g := cases(t)[0]
+	p := NewPlan[float32](g)
+	team := parallel.Acquire(2)
+	defer team.Release()
+	x, y := make([]float32, g.N*g.C*product(g.In)), make([]float32, g.N*g.C*product(g.Out))
+	indices := make([]int64, len(y))
+	require.Zero(t, testing.AllocsPerRun(10, func() {
+		p.Max(team, x, y, indices, false)
+		_ = p.MaxBackward(team, y, indices, x)
+		p.Average(team, x, y, false)
+		p.AverageBackward(team, y, x, false)
+	}))
+}
+
+func BenchmarkPool(b *testing.B) {
+	g := geometry(b, 64, 32, []int{26, 26}, []int{13, 13}, []int{2, 2}, []int{2, 2}, nil, nil)
+	x := kerneltest.Fill(kerneltest.Rand(1), make([]float32, g.N*g.C*product(g.In)))
+	y, indices := make([]float32, g.N*g.C*product(g.Out)), make([]int64, g.N*g.C*product(g.Out))
+	p := NewPlan[float32](g)
+	measure := func(name string, f func()) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f()
+			}
+			b.ReportMetric(float64(len(y))*float64(b.N)/b.Elapsed().Seconds()/1e9, "Gwindows/s")
+		})
+	}
+	measure("Max", func() { p.Max(nil, x, y, nil, false) })
+	measure("MaxIndices", func() { p.Max(nil, x, y, indices, false) })
+	measure("MaxBackward", func() { _ = p.MaxBackward(nil, y, indices, x) })
+	measure("Average", func() { p.Average(nil, x, y, false) })
+	measure("AverageBackward", func() { p.AverageBackward(nil, y, x, false) })
+}
