@@ -85,7 +85,7 @@ func TestParseText_refuses(t *testing.T) {
 		{"<ir_versio: 3> g () => () {}", 1, 12},
 		{"g () => () {} x", 1, 16},
 		{strings.Repeat("seq(", 100), 1, 257},
-		{"g (" + strings.Repeat("seq(", 100) + ") => () {}", 1, 260},
+		{"g (" + strings.Repeat("seq(", 100) + ") => () {}", 1, 256},
 	} {
 		_, err := ParseText(c.text)
 		var e *SyntaxError
