@@ -240,7 +240,7 @@ func TestNewGeometry_errors(t *testing.T) {
 
 // TestNewPlan_empty: what a plan of nothing keeps is nothing.
 func TestNewPlan_empty(t *testing.T) {
-	const n = 1 << 26
+	const n = 1 << 22
 	g := geometry(t, 0, 1, 1, 1, []int{n, 1}, []int{1, 1}, []int{2, 1}, nil, nil)
 	p := NewPlan[float32](nil, g)
 	require.Nil(t, p.rowOff)

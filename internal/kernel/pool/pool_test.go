@@ -269,7 +269,7 @@ func TestNewPlan_small(t *testing.T) {
 func TestLeast(t *testing.T) {
 	require.EqualValues(t, -128, least[int8]())
 	require.EqualValues(t, 0, least[uint8]())
-	require.EqualValues(t, math.MinInt64, least[int64]())
+	require.Equal(t, int64(math.MinInt64), least[int64]())
 	require.EqualValues(t, 0, least[uint64]())
 	require.True(t, math.IsInf(least[float64](), -1))
 }
