@@ -40,7 +40,7 @@ func (p *Plan[T]) MaxBackward(team *parallel.Team, dy []T, indices []int64, dx [
 }
 
 // badIndices holds one more than the number of a channel with a bad index.
-type badIndices struct{ channel atomic.Int64 }
+type badIndices struct{ channel atomic.Uintptr }
 
 func (j *job[T]) maxChannelBackward(c int, dx, dy []T) {
 	clear(dx)
@@ -50,7 +50,7 @@ func (j *job[T]) maxChannelBackward(c int, dx, dy []T) {
 		if uint64(at) < uint64(len(dx)) {
 			dx[at] += dy[i]
 		} else if index != -1 {
-			j.bad.channel.Store(int64(c) + 1)
+			j.bad.channel.Store(uintptr(c) + 1)
 			return
 		}
 	}

@@ -262,7 +262,7 @@ func TestNewPlan_small(t *testing.T) {
 	const n = 1 << 20
 	g := geometry(t, 1, 1, []int{n, 1}, []int{n, 1}, []int{n, 1}, nil, nil, []int{n - 1, 0, 0, 0})
 	require.Len(t, NewPlan[float32](g).windows[0], n)
-	g = geometry(t, 0, 1, []int{1 << 27}, []int{1 << 27}, []int{1}, nil, nil, nil)
+	g = geometry(t, 0, 1, []int{1 << 24}, []int{1 << 24}, []int{1}, nil, nil, nil)
 	NewPlan[float32](g).Max(nil, nil, nil, nil, false)
 }
 
