@@ -66,7 +66,9 @@ func (d *decoder) sequence(r *wire.Reader, of Type) (*Sequence, error) {
 		case r.Num == 1:
 			s.name = d.str(r)
 		case r.Num == 2:
-			if err := s.Of.restrict(r.Int32()); err != nil {
+			n := r.Int32()
+			s.stated = &n
+			if err := s.Of.restrict(n); err != nil {
 				return nil, err
 			}
 		case r.Num >= 3 && r.Num <= 7:
@@ -105,7 +107,9 @@ func (d *decoder) optional(r *wire.Reader, of Type) (*Optional, error) {
 		case r.Num == 1:
 			o.name = d.str(r)
 		case r.Num == 2:
-			err = o.Of.restrict(r.Int32())
+			n := r.Int32()
+			o.stated = &n
+			err = o.Of.restrict(n)
 		case r.Num >= 3 && r.Num <= 7:
 			o.Item, err = d.item(r, o.Of)
 			err = within("value", -1, err)

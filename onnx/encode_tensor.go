@@ -157,14 +157,14 @@ func (e *encoder) object(o Object) {
 		e.sparse(o, o.Values.Name)
 	case *Sequence:
 		e.str(1, o.name, 0)
-		e.items(o.Of.Kind, o.Items...)
+		e.items(o.Of.Kind, o.stated, o.Items...)
 	case *Optional:
 		e.str(1, o.name, 0)
 		if o.Item == nil {
-			e.items(o.Of.Kind)
+			e.items(o.Of.Kind, o.stated)
 			return
 		}
-		e.items(o.Of.Kind, o.Item)
+		e.items(o.Of.Kind, o.stated, o.Item)
 	case *Map:
 		e.mapping(o)
 	default:
@@ -172,8 +172,12 @@ func (e *encoder) object(o Object) {
 	}
 }
 
-// items writes the kind of the items and the items.
-func (e *encoder) items(kind Kind, items ...Object) {
+// items writes the kind of the items, which is what the file stated where there are none, and the items.
+func (e *encoder) items(kind Kind, stated *int32, items ...Object) {
+	if len(items) == 0 && stated != nil {
+		e.Varint(2, int64(*stated))
+		return
+	}
 	if kind == KindUnknown && len(items) > 0 {
 		kind = items[0].ObjectType().Kind
 	}

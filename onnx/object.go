@@ -29,7 +29,8 @@ type Sequence struct {
 	Of    Type // type of the elements; needed when there are none
 	Items []Object
 
-	name string
+	name   string
+	stated *int32 // elem_type of the file
 }
 
 // ObjectType is the sequence of Of, or of the first item's type when Of says nothing.
@@ -46,7 +47,8 @@ type Optional struct {
 	Of   Type // type of the object; needed when there is none
 	Item Object
 
-	name string
+	name   string
+	stated *int32 // elem_type of the file
 }
 
 // ObjectType is the optional of Of, or of the item's type when Of says nothing.

@@ -3,9 +3,10 @@ package onnx
 import (
 	"archive/tar"
 	"compress/gzip"
-	"errors"
+	"fmt"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,15 +28,19 @@ func eachModel(t *testing.T, do func(name string, b []byte)) (n int) {
 			n++
 		}
 	}
-	return n + eachInArchive(t, "../testdata/conformance/suite.tar.gz", do)
+	eachOfSuite(t, func(name string, b []byte) {
+		if strings.HasSuffix(name, ".onnx") {
+			do(name, b)
+			n++
+		}
+	})
+	return n
 }
 
-func eachInArchive(t *testing.T, path string, do func(name string, b []byte)) (n int) {
+// eachOfSuite calls do for every file of the packed official suite.
+func eachOfSuite(t *testing.T, do func(name string, b []byte)) {
 	t.Helper()
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return 0
-	}
+	f, err := os.Open("../testdata/conformance/suite.tar.gz")
 	require.NoError(t, err)
 	defer f.Close()
 	z, err := gzip.NewReader(f)
@@ -43,15 +48,12 @@ func eachInArchive(t *testing.T, path string, do func(name string, b []byte)) (n
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
 		if err == io.EOF {
-			return n
+			return
 		}
 		require.NoError(t, err)
-		if strings.HasSuffix(h.Name, ".onnx") {
-			b, err := io.ReadAll(r)
-			require.NoError(t, err)
-			do(h.Name, b)
-			n++
-		}
+		b, err := io.ReadAll(r)
+		require.NoError(t, err)
+		do(h.Name, b)
 	}
 }
 
@@ -69,6 +71,42 @@ func TestEncode_same(t *testing.T) {
 		require.True(t, string(b) == string(c), "%s: a copy has other bytes", name)
 	})
 	t.Logf("%d models, all byte for byte the same", n)
+}
+
+// The inputs and outputs of the official suite, read as the graph declares them, give the same bytes.
+func TestEncodeObject_same(t *testing.T) {
+	types := map[string]Type{}
+	n := 0
+	eachOfSuite(t, func(name string, b []byte) {
+		if strings.HasSuffix(name, ".onnx") {
+			m, err := Decode(b)
+			require.NoError(t, err)
+			i := 0
+			for _, v := range m.Graph.Inputs {
+				if !v.IsInitializer() {
+					types[fmt.Sprintf("%s/input_%d.pb", path.Dir(name), i)] = v.Type
+					i++
+				}
+			}
+			for i, v := range m.Graph.Outputs {
+				types[fmt.Sprintf("%s/output_%d.pb", path.Dir(name), i)] = v.Type
+			}
+		}
+	})
+	eachOfSuite(t, func(name string, b []byte) {
+		if !strings.HasSuffix(name, ".pb") {
+			return
+		}
+		typ, ok := types[path.Dir(path.Dir(name))+"/"+path.Base(name)]
+		require.True(t, ok, name)
+		o, err := DecodeObject(b, typ)
+		require.NoError(t, err, name)
+		c, err := EncodeObject(o)
+		require.NoError(t, err, name)
+		require.True(t, string(b) == string(c), "%s: decode and encode change the bytes", name)
+		n++
+	})
+	t.Logf("%d objects, all byte for byte the same", n)
 }
 
 // Printing, parsing and printing again gives the same text.

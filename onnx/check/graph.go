@@ -129,17 +129,12 @@ func (c *checker) declared(v *onnx.Value, field string) {
 
 func (c *checker) outputs(s *scope, main bool) {
 	s.at = len(s.g.Nodes)
-	seen := map[string]bool{}
 	for i, v := range s.g.Outputs {
 		field := fmt.Sprintf("output %d", i)
 		if v == nil {
 			c.fault(field, "a value is missing")
 			continue
 		}
-		if seen[v.Name] {
-			c.fault(field, "value %.128q is an output twice", v.Name)
-		}
-		seen[v.Name] = true
 		c.visible(s, v, field)
 		if main {
 			c.typed(v, field)
