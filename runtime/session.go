@@ -131,6 +131,11 @@ func (s *Session) build(overridden, wanted []string) (*program, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.o.Engine == Fast {
+		if err := rewrite.Optimise(prepared, s.set, o); err != nil {
+			return nil, err
+		}
+	}
 	p := &program{outs: map[string]int{}, seed: s.o.Seed}
 	if p.plan, err = plan.Build(prepared, plan.NewVars(), po); err != nil {
 		return nil, err

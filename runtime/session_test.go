@@ -253,8 +253,24 @@ func TestOpen(t *testing.T) {
 	b, err := runtime.OpenFS(files, "m/model.onnx", runtime.Options{})
 	require.NoError(t, err)
 	require.Equal(t, a.Inputs(), b.Inputs())
+	for _, s := range []*runtime.Session{a, b} {
+		x, want := example(t, filepath.Dir(path), "input_0"), example(t, filepath.Dir(path), "output_0")
+		got := run(t, s, tensors{s.Inputs()[0].Name: x})[s.Outputs()[0].Name]
+		require.Equal(t, want.Shape, got.Shape)
+		require.InDeltaSlice(t, data(want), data(got), 1e-5, "PyTorch's own result")
+	}
 	_, err = runtime.Open(filepath.Join(t.TempDir(), "none.onnx"), runtime.Options{})
 	require.ErrorIs(t, err, os.ErrNotExist)
 	_, err = runtime.New(nil, runtime.Options{})
 	require.ErrorIs(t, err, onnx.ErrInvalid)
+}
+
+// example is an input or output that was stored beside a model.
+func example(t *testing.T, dir, name string) *onnx.Tensor {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "test_data_set_0", name+".pb"))
+	require.NoError(t, err)
+	x, err := onnx.DecodeTensor(b)
+	require.NoError(t, err)
+	return x
 }
