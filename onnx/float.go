@@ -60,9 +60,13 @@ var (
 	e5m2fnuz = f8{mant: 2, bias: 16, fnuz: true, max: 57344, maxBits: 0x7f}
 )
 
+// nan is the positive NaN, quiet where a format has several.
 func (f *f8) nan() uint8 {
-	if f.fnuz {
+	switch {
+	case f.fnuz:
 		return 0x80
+	case f.inf:
+		return 0x7e
 	}
 	return 0x7f
 }
@@ -89,10 +93,13 @@ func (f *f8) encode(v float32, saturate bool) uint8 {
 	sign := uint8(math.Float32bits(v) >> 24 & 0x80)
 	a := math.Abs(float64(v))
 	if math.IsNaN(a) {
-		return f.nan() | sign&^0x80
+		return f.nan()
 	}
-	_, exp := math.Frexp(a) // a is in [2^(exp-1), 2^exp)
+	_, exp := math.Frexp(a) // a is 0 or in [2^(exp-1), 2^exp)
 	exp = max(exp-1, 1-f.bias)
+	if a == 0 {
+		exp = 1 - f.bias
+	}
 	units := math.RoundToEven(math.Ldexp(a, f.mant-exp))
 	if math.IsInf(a, 0) || math.Ldexp(units, exp-f.mant) > float64(f.max) {
 		return f.overflow(sign, saturate)

@@ -6,8 +6,8 @@ import (
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
-// BitShift: Z is X shifted by Y bits in the given direction, with broadcasting. Shifting by the number of bits or more gives 0
-// (-1 for a negative number to the right). A negative number of bits is an error.
+// BitShift: Z is X shifted by Y bits in the given direction, with broadcasting. Shifting by the number of bits or more, or by
+// a negative number of bits, gives 0 (-1 for a negative number to the right).
 //
 // Opset 28: signed integers.
 var opBitShift = opdef.Def{
@@ -26,5 +26,5 @@ func compileBitShift(c *opdef.Compile) (opdef.Step, error) {
 	default:
 		return opdef.Step{}, onnx.Invalidf("direction: expected \"LEFT\" or \"RIGHT\", received %.128q", d)
 	}
-	return guarded(bitwise(op), negative, "a shift by a negative number of bits")(c)
+	return bitwise(op)(c)
 }

@@ -9,7 +9,7 @@ import (
 
 // Erf: y is the error function of x.
 //
-// Opset 13: types. Integers, which the standard allows, are not supported.
+// Opset 13: types. Integers, which versions 9 and 13 allow, are not supported.
 var opErf = opdef.Def{
 	Type:    "Erf",
 	Infer:   opdef.SameAsFirst,

@@ -15,16 +15,16 @@ func dropConsumed(c *opdef.Rewrite) error {
 // the given axis of A on (default: B's axes are A's last).
 func upgradeBroadcast(c *opdef.Rewrite) error {
 	n := c.Node
-	axis, on := n.Attr("axis"), n.Int("broadcast", 0) != 0
+	axis, on, suffix := n.Int("axis", 0), n.Int("broadcast", 0) != 0, n.Attr("axis") == nil
 	n.DropAttr("consumed_inputs", "broadcast", "axis")
-	if c.Version >= 7 || !on || axis == nil {
+	if c.Version >= 7 || !on || suffix {
 		return nil
 	}
 	a, b := n.In(0).Type, n.In(1).Type
 	if !a.Ranked || !b.Ranked {
-		return onnx.Unsupportedf("broadcasting from axis %d before opset 7 needs known ranks, received %v and %v", axis.I, a, b)
+		return onnx.Unsupportedf("broadcasting from axis %d before opset 7 needs known ranks, received %v and %v", axis, a, b)
 	}
-	at, err := opdef.Axis(axis.I, len(a.Shape))
+	at, err := opdef.Axis(axis, len(a.Shape))
 	if err != nil {
 		return err
 	}

@@ -86,7 +86,10 @@ func div[T Real](y, a, b []T) {
 func mod[T Real](y, a, b []T) {
 	for i := range y {
 		m := remainder(a[i], b[i])
-		if m != 0 && (m < 0) != (b[i] < 0) {
+		switch {
+		case m == 0:
+			m = zeroLike(b[i])
+		case (m < 0) != (b[i] < 0):
 			m += b[i]
 		}
 		y[i] = m
@@ -106,6 +109,9 @@ func remainder[T Real](a, b T) T {
 	}
 	return a - a/b*b
 }
+
+// zeroLike is a zero with the sign of v.
+func zeroLike[T Real](v T) T { return T(math.Copysign(0, float64(v))) }
 
 // isFloat reports whether T keeps fractions.
 func isFloat[T Real]() bool {
