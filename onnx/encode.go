@@ -455,5 +455,5 @@ func (e *encoder) attrTypes(a *Attribute) {
 	}
 }
 
-// name says where an encoder's error is.
+// tensorError places an error at a tensor.
 func tensorError(name string, err error) error { return fmt.Errorf("tensor %.128q: %w", name, err) }
