@@ -12,6 +12,7 @@ import (
 // stay as they are.
 func (p *optimiser) fold() error {
 	f := shape.New(p.set)
+	f.Forgive = true
 	f.Variable = func(v *onnx.Value) bool { return p.o.isVariable(v) }
 	if err := f.Graph(p.g); err != nil {
 		return err

@@ -100,7 +100,7 @@ func expand(g *onnx.Graph, set *opdef.Set, o Options) error {
 	}
 	names := outputNames(g)
 	p := &preparer{set: set, o: o, f: shape.New(set), limit: bound(o.Limits.Nodes, 200_000)}
-	p.f.Variable, p.nodes = o.Variable, int(compose.Size(g))
+	p.f.Variable, p.f.Forgive, p.nodes = o.Variable, true, int(compose.Size(g))
 	if err := p.graph(g); err != nil {
 		return err
 	}

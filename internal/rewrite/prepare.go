@@ -50,7 +50,7 @@ func Prepare(m *onnx.Model, set *opdef.Set, o Options) (*onnx.Graph, error) {
 		return nil, err
 	}
 	p := &preparer{set: set, o: o, f: shape.New(set), limit: bound(o.Limits.Nodes, 200_000)}
-	p.f.Variable = o.Variable
+	p.f.Variable, p.f.Forgive = o.Variable, true
 	if err := graphs(g, p.flatten); err != nil {
 		return nil, err
 	}

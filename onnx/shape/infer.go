@@ -17,6 +17,9 @@ type Inferrer struct {
 	// Hints lets the types that values had before fill what inference leaves open. Otherwise only kind and element type
 	// do: a declared size may be wrong.
 	Hints bool
+	// Forgive leaves the outputs of a node inside a subgraph open where its inputs do not fit the operator, instead of
+	// failing: a branch that is never taken may be wrong. Running it is an error still.
+	Forgive bool
 	// Variable reports whether an initializer may be overwritten, so that its contents say nothing; nil: none is.
 	Variable func(*onnx.Value) bool
 	// Functions are the functions of the model, for calls that are not inlined; may be nil.
@@ -47,7 +50,7 @@ func New(set *opdef.Set) *Inferrer {
 // initializers stand.
 func Infer(g *onnx.Graph, set *opdef.Set) error {
 	f := New(set)
-	f.Hints = true
+	f.Hints, f.Forgive = true, true
 	return f.Graph(g)
 }
 
@@ -85,6 +88,17 @@ const maxDepth = 300
 
 // Node infers the outputs of n.
 func (f *Inferrer) Node(n *onnx.Node) error {
+	err := f.node(n)
+	if err == nil || !f.Forgive || n.Graph().Outer == nil || !errors.Is(err, onnx.ErrInvalid) {
+		return err
+	}
+	for i := range n.NumOut() {
+		f.set1(n, i, onnx.Type{}, nil)
+	}
+	return nil
+}
+
+func (f *Inferrer) node(n *onnx.Node) error {
 	if f.depth >= maxDepth {
 		return onnx.Unsupportedf("more than %d graphs inside one another", maxDepth)
 	}

@@ -17,7 +17,7 @@ func InferModel(m *onnx.Model) (map[*onnx.Value]onnx.Type, error) {
 	var copied onnx.Copied
 	c.Graph, copied = m.Graph.Copy(nil)
 	f := New(ops.All)
-	f.Hints, *f.work = true, modelWork
+	f.Hints, f.Forgive, *f.work = true, true, modelWork
 	var err error
 	if f.Functions, err = compose.NewFunctions(c, compose.Limits{}); err != nil {
 		return nil, err

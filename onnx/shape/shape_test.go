@@ -107,6 +107,26 @@ func TestInfer_hints(t *testing.T) {
 	require.Equal(t, "float", g.Outputs[0].Type.String(), "without hints only the element type is taken")
 }
 
+func TestInfer_forgives(t *testing.T) {
+	asked := 0
+	set := opdef.NewSet(ops.All, opRepeat(&asked))
+	build := func(b *onnx.Builder) *onnx.Value {
+		c := b.Const(onnx.Vector[float32](1, 2, 3))
+		return b.Op("Add", values{c, b.Const(onnx.Vector[float32](1, 2))})
+	}
+	g := onnx.NewGraph("g", nil)
+	b := onnx.NewBuilder(g, nil)
+	s := b.Sub("body")
+	s.Graph.Input("c", onnx.Type{})
+	s.Graph.Outputs = values{build(s)}
+	y := b.Node("t", "Repeat", 1, values{b.Const(onnx.Vector[float32](1, 2, 3))}, onnx.GraphAttr("body", s.Graph)).Out(0)
+	require.NoError(t, Infer(g, set), "a body that is never run may be wrong")
+	require.Equal(t, "float", y.Type.String())
+	require.ErrorIs(t, New(set).Graph(g), onnx.ErrInvalid)
+	build(b)
+	require.ErrorIs(t, Infer(g, set), onnx.ErrInvalid)
+}
+
 func TestInfer_cycle(t *testing.T) {
 	g := onnx.NewGraph("g", nil)
 	a := g.Add("", "Identity", 1, values{nil})
