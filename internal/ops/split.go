@@ -48,16 +48,25 @@ func inferSplit(c *opdef.Infer) error {
 	return nil
 }
 
+// splitCount is the number of parts; outputs behind the last one that is used may be missing.
+func splitCount(n *onnx.Node, outs int) (int, error) {
+	parts := n.Int("num_outputs", int64(outs))
+	if parts < int64(outs) || parts < 1 || parts > 1<<20 {
+		return 0, onnx.Invalidf("num_outputs is %d for %d outputs", parts, outs)
+	}
+	return int(parts), nil
+}
+
 func splitDims(c *opdef.Infer, total onnx.Dim) ([]onnx.Dim, error) {
-	n := len(c.Outs)
+	n, err := splitCount(c.Node, len(c.Outs))
+	if err != nil {
+		return nil, err
+	}
 	if !c.Has(1) {
 		sizes := unknownDims(n)
 		if total.IsFixed() {
 			for i := range sizes {
-				s, err := evenPart(int(total.N), n, i)
-				if err != nil {
-					return nil, err
-				}
+				s, _ := evenPart(int(total.N), n, i) // the run refuses what does not fit: it may never be reached
 				sizes[i] = onnx.Fixed(s)
 			}
 		}
@@ -67,18 +76,13 @@ func splitDims(c *opdef.Infer, total onnx.Dim) ([]onnx.Dim, error) {
 	if !ok {
 		return unknownDims(n), nil
 	}
-	if len(sizes) != n {
+	if len(sizes) < n {
 		return nil, onnx.Invalidf("%d sizes for %d outputs", len(sizes), n)
 	}
-	sum := onnx.Fixed(0)
 	for _, d := range sizes {
 		if known(d) && d.N < 0 {
 			return nil, onnx.Invalidf("split %v has a negative size", sizes)
 		}
-		sum = addDims(sum, d)
-	}
-	if known(sum) && total.IsFixed() && sum != total {
-		return nil, onnx.Invalidf("the sizes of split %v do not add up to %d", sizes, total.N)
 	}
 	return sizes, nil
 }
@@ -129,7 +133,10 @@ func runSplit(m *mover) error {
 }
 
 func splitSizes(m *mover, total int) ([]int, error) {
-	n := len(m.Out)
+	n, err := splitCount(m.Node, len(m.Out))
+	if err != nil {
+		return nil, err
+	}
 	if m.Has(1) {
 		x, err := m.list(1)
 		if err != nil {
@@ -145,7 +152,7 @@ func splitSizes(m *mover, total int) ([]int, error) {
 				break
 			}
 		}
-		if left != 0 || len(sizes) != n {
+		if left != 0 || len(sizes) < n {
 			return nil, onnx.Invalidf("split %v does not cut %d into %d parts", sizes, total, n)
 		}
 		return sizes, nil
