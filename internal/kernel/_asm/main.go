@@ -7,6 +7,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"go/format"
 	"log"
@@ -62,7 +63,9 @@ func main() {
 		}
 	}
 	f.transpose()
-	if err := f.write(filepath.Join("..", "gemm"), "micro"); err != nil {
+	g := newFile("pool")
+	g.maxHalves()
+	if err := errors.Join(f.write(filepath.Join("..", "gemm"), "micro"), g.write(filepath.Join("..", "pool"), "micro")); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -61,14 +61,15 @@ func (j *job[T]) maxChannel(c int, x, y []T) {
 	if j.indices != nil {
 		indices = j.indices[c*j.out:][:j.out]
 	}
-	if x32, ok := any(x).([]float32); ok && j.halves {
-		maxHalves(j.g.In[1], j.g.Out[0], j.ow, x32, any(y).([]float32), indices)
-	} else {
-		j.maxWindows(x, y, indices)
+	base := int64(c) * int64(j.in)
+	if x32, ok := any(x).([]float32); ok && j.halves && !j.columnMajor {
+		maxHalves(j.g.In[1], j.g.Out[0], j.ow, x32, any(y).([]float32), indices, int(base), j.vectors)
+		return
 	}
+	j.maxWindows(x, y, indices)
 	for i, at := range indices {
 		if at >= 0 {
-			indices[i] = int64(c)*int64(j.in) + j.place(at)
+			indices[i] = base + j.place(at)
 		}
 	}
 }
@@ -112,29 +113,38 @@ func (j *job[T]) maxWindows(x, y []T, indices []int64) {
 	}
 }
 
-// maxHalves is maxWindows for float32 in windows of 2x2 beside each other,
-// without branches that depend on the data: the values become integers of the
-// same order, and their place in the window decides between equals.
-func maxHalves(width, rows, columns int, x, y []float32, indices []int64) {
+// maxHalves is maxWindows for float32 in windows of 2x2 beside each other; the
+// indices begin at first.
+func maxHalves(width, rows, columns int, x, y []float32, indices []int64, first int, vectors bool) {
 	for r := range rows {
 		both := x[2*r*width:][:width+2*columns]
-		upper, lower := both[:2*columns], both[width:]
 		out := y[r*columns:][:columns]
 		var places []int64
 		if indices != nil {
 			places = indices[r*columns:][:columns]
 		}
-		for o := range out {
-			up, low := (*[2]float32)(upper[2*o:]), (*[2]float32)(lower[2*o:])
-			best := greater(
-				greater(order(up[0])<<2|3, order(up[1])<<2|2),
-				greater(order(low[0])<<2|1, order(low[1])<<2))
-			tap := int(3 - best&3)
-			at := 2*o + tap&1 + width*(tap>>1)
-			out[o] = both[at]
-			if places != nil {
-				places[o] = int64(2*r*width + at)
-			}
+		if vectors {
+			f32MaxHalvesAVX2(columns, both, both[width:], out, places, first+2*r*width, width)
+		} else {
+			maxHalvesRow(both, both[width:], out, places, first+2*r*width, width)
+		}
+	}
+}
+
+// maxHalvesRow has no branches that depend on the data: the values become
+// integers of the same order, and their place in the window decides between
+// equals.
+func maxHalvesRow(upper, lower, y []float32, indices []int64, first, width int) {
+	for i := range y {
+		up, low := (*[2]float32)(upper[2*i:]), (*[2]float32)(lower[2*i:])
+		best := greater(
+			greater(order(up[0])<<2|3, order(up[1])<<2|2),
+			greater(order(low[0])<<2|1, order(low[1])<<2))
+		tap := int(3 - best&3)
+		at := 2*i + tap&1 + width*(tap>>1)
+		y[i] = upper[at]
+		if indices != nil {
+			indices[i] = int64(first + at)
 		}
 	}
 }

@@ -1,6 +1,9 @@
 package pool
 
-import "github.com/gneiss-ml/gneiss/internal/parallel"
+import (
+	"github.com/gneiss-ml/gneiss/internal/cpu"
+	"github.com/gneiss-ml/gneiss/internal/parallel"
+)
 
 // Number is the element types of maxima.
 type Number interface {
@@ -18,6 +21,7 @@ type Plan[T Number] struct {
 	windows [][]window // by axis and output
 	rows    int        // output rows of a channel
 	halves  bool       // two axes, kernel and stride 2, no padding
+	vectors bool       // assembly may be used
 
 	jobs parallel.FreeList[job[T]]
 }
@@ -25,7 +29,7 @@ type Plan[T Number] struct {
 // NewPlan prepares a pooling.
 func NewPlan[T Number](g *Geometry) *Plan[T] {
 	last := len(g.In) - 1
-	p := &Plan[T]{g: g, in: product(g.In), out: product(g.Out), ow: g.Out[last], rows: product(g.Out[:last])}
+	p := &Plan[T]{g: g, in: product(g.In), out: product(g.Out), ow: g.Out[last], rows: product(g.Out[:last]), vectors: cpu.Tier() >= cpu.AVX2}
 	if g.N*g.C == 0 || p.out == 0 {
 		return p // nothing to compute, and the sizes of nothing may be large
 	}

@@ -3,10 +3,12 @@ package pool
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/internal/kernel/kerneltest"
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
@@ -142,6 +144,34 @@ func checkMax[T Number](t *testing.T, name string, g *Geometry, x []T) {
 			require.True(t, v == y[i] || v != v, name)
 		}
 		team.Release()
+	}
+}
+
+// TestMax_halves compares the assembly with plain Go for every width.
+func TestMax_halves(t *testing.T) {
+	if slices.Max(cpu.Supported()) < cpu.AVX2 {
+		t.Skip("this machine or build has no AVX2")
+	}
+	for n := range 40 {
+		for seed := range uint64(20) {
+			r := kerneltest.Rand(seed)
+			x := kerneltest.Hostile(r, kerneltest.Guarded[float32](t, 2*(2*n+1)))
+			if n == 0 {
+				continue
+			}
+			upper, lower := x[:4*n+1], x[2*n+1:][:2*n]
+			want, got := make([]float32, n), kerneltest.Guarded[float32](t, n)
+			places, indices := make([]int64, n), make([]int64, n+1)
+			indices[n] = 42
+			maxHalvesRow(upper, lower, want, places, 7, 2*n+1)
+			f32MaxHalvesAVX2(n, upper, lower, got, indices[:n], 7, 2*n+1)
+			require.Equal(t, -1, kerneltest.Same(want, got), "%d windows", n)
+			require.Equal(t, places, indices[:n])
+			require.EqualValues(t, 42, indices[n])
+			clear(got)
+			f32MaxHalvesAVX2(n, upper, lower, got, nil, 7, 2*n+1)
+			require.Equal(t, -1, kerneltest.Same(want, got), "%d windows", n)
+		}
 	}
 }
 
