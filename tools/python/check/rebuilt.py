@@ -37,8 +37,8 @@ class Scope:
 class Graph:
     """A graph as lines in the order in which its outputs ask for their inputs.
 
-    So neither the names, which exporters take from counters and addresses, nor the order of independent nodes,
-    which they take from sets, matter.
+    So neither the names, which exporters take from counters and addresses, nor the order of independent nodes, which
+    they take from sets, matter, nor Identity nodes, which tf2onnx removes or not as that order has it.
     """
 
     def __init__(self, model):
@@ -57,7 +57,7 @@ class Graph:
             self.lines.append(f"in {self.name(scope, value.name)} {shape(value)}")
         for value in graph.output:
             self.lines.append(f"out {self.visit(scope, value.name)} {shape(value)}")
-        self.lines.append(f"nodes {len(graph.node)} initializers {len(graph.initializer)}")
+        self.lines.append(f"nodes {sum(node.op_type != 'Identity' for node in graph.node)}")
 
     def name(self, scope, name):
         """Gives a value the next id."""
@@ -87,6 +87,9 @@ class Graph:
 
     def node(self, scope, node):
         inputs = [self.visit(scope, name) for name in node.input]
+        if node.op_type == "Identity":
+            self.ids[id(scope), node.output[0]] = inputs[0]
+            return
         for attribute in sorted(node.attribute, key=lambda a: a.name):
             self.attribute(scope, attribute)
         outputs = [self.name(scope, name) if name else "none" for name in node.output]
@@ -205,8 +208,8 @@ def main(committed, rebuilt):
         print(f"{case.name}: {verdict}")
     extra = sorted({p.parent.name for p in Path(rebuilt).glob("*/case.json")} - {c.name for c in cases})
     for name in extra:
-        print(f"{name}: rebuilt, but not committed")
-    sys.exit(1 if failed or extra else 0)
+        print(f"{name}: made here only, nothing committed to compare with")
+    sys.exit(1 if failed else 0)
 
 
 if __name__ == "__main__":

@@ -14,16 +14,22 @@ BATCH = 16
 COUNT = 10
 KEPT = (1, 3, 10)
 ORACLE_BITS = 32
-ACTIVE = {"mlp": 56 / 784, "cnn": 1.0}  # share of pixel positions that ever light up
-SIZES = {"mlp": 28, "cnn": 14}
+ACTIVE = {"mlp": 56 / 784, "cnn": 1.0, "seed": 0.5}  # share of pixel positions that ever light up
+SIZES = {"mlp": 28, "cnn": 14, "seed": 28}
 LIMITS = {
     "mlp": {"atol": 1e-6, "rtol": 1e-5, "rule": "either", "reason": "correct float32 trainings differ by 3e-7 at most"},
     "cnn": {"atol": 1e-5, "rtol": 0, "rule": "at step 10", "reason": "correct float32 trainings differ by 4e-6 at most"},
+    "seed": {
+        "rule": "oracle",
+        "reason": "Adam divides a gradient near the rounding noise by its own size: among 225,034 parameters the worst of"
+                  " torch's own float32 run is 3.6e-5 off its float64 twin at step 10",
+    },
 }
 REDUCED = {
     "mlp": "784-16-10 in full; only about 56 of 784 pixel positions light up, and the weights that read the others are"
            " multiples of 1/16, so that the unchanged parts of the dumps compress",
     "cnn": "input 14x14 and 14 hidden units instead of 28x28 and 32, to keep the case below 256 KB",
+    "seed": "not reduced; too large to commit, so that a rebuild alone makes it",
 }
 
 

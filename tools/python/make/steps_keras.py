@@ -14,7 +14,11 @@ from export import keras_onnx
 from gneiss_ref import case, noise, steps
 from zoo import keras_nets
 
-CASES = {"steps-keras-mlp": ("mlp", "export"), "steps-keras-cnn": ("cnn", "export")}
+CASES = {
+    "steps-keras-mlp": ("mlp", "export"),
+    "steps-keras-cnn": ("cnn", "export"),
+    "steps-keras-seed": ("seed", "export"),
+}
 
 OPTIMIZERS = {
     "sgd": {
@@ -50,7 +54,7 @@ def arrays(model, tensors):
 
 
 def network(net, dtype):
-    return keras_nets.build(net, steps.SEED, dtype, steps.initial(net))
+    return keras_nets.build("steps" if net == "seed" else net, steps.SEED, dtype, steps.initial(net))
 
 
 def first(net, x, y, dtype):

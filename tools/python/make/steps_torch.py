@@ -11,7 +11,11 @@ from gneiss_ref import case, noise, steps
 from make import torch_common
 from zoo import torch_nets
 
-CASES = {"steps-torch-mlp": ("mlp", "dynamo"), "steps-torch-cnn": ("cnn", "script")}
+CASES = {
+    "steps-torch-mlp": ("mlp", "dynamo"),
+    "steps-torch-cnn": ("cnn", "script"),
+    "steps-torch-seed": ("seed", "dynamo"),
+}
 
 OPTIMIZERS = {
     "sgd": {

@@ -25,10 +25,19 @@ def seed():
     return keras.Sequential(seed_layers(), name="seed")
 
 
+def without_dropout(stack, name):
+    """Returns the net of the step cases, whose masks would differ from framework to framework."""
+    return keras.Sequential([layer for layer in stack if layer.name != "drop"], name=name)
+
+
 def cnn():
-    """The reduced seed network of the step cases, without dropout."""
-    small = seed_layers((8, 16), 14, 14)
-    return keras.Sequential([layer for layer in small if layer.name != "drop"], name="cnn")
+    """The reduced seed network."""
+    return without_dropout(seed_layers((8, 16), 14, 14), "cnn")
+
+
+def steps():
+    """The whole seed network without dropout."""
+    return without_dropout(seed_layers(), "seed")
 
 
 def mlp():
@@ -103,7 +112,7 @@ def transformer():
 
 
 NETS = {
-    "seed": seed, "mlp": mlp, "cnn": cnn, "bncnn": bncnn,
+    "seed": seed, "mlp": mlp, "cnn": cnn, "bncnn": bncnn, "steps": steps,
     "lstm": lstm, "gru": gru, "transformer": transformer,
 }
 
