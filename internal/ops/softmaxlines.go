@@ -20,6 +20,50 @@ func softmaxLine[T float](y []T, x [][]T) {
 	}
 }
 
+// roundedSoftmaxLine is softmaxLine for 16-bit types: the results of the standard's body, which rounds after each of its
+// operators.
+func roundedSoftmaxLine(round func([]float32)) func(y []float32, x [][]float32) {
+	return func(y []float32, x [][]float32) {
+		m := reduce.All(reduce.Max, x[0], 0)
+		for i, v := range x[0] {
+			y[i] = v - m
+		}
+		round(y)
+		for i, v := range y {
+			y[i] = float32(math.Exp(float64(v)))
+		}
+		round(y)
+		sum := [1]float32{reduce.All(reduce.Sum, y, 0)}
+		round(sum[:])
+		for i := range y {
+			y[i] /= sum[0]
+		}
+	}
+}
+
+// compileSoftmax compiles Softmax.
+func compileSoftmax(c *opdef.Compile) (opdef.Step, error) {
+	switch c.Elem(0) {
+	case onnx.Float16:
+		return lineStep(1, roundedSoftmaxLine(roundF16), &codecF16, attrAxis), nil
+	case onnx.BFloat16:
+		return lineStep(1, roundedSoftmaxLine(roundBF16), &codecBF16, attrAxis), nil
+	}
+	return lineFloats(1, softmaxLine[float32], softmaxLine[float64])(c)
+}
+
+func roundF16(x []float32) {
+	for i, v := range x {
+		x[i] = onnx.NewF16(v).Float32()
+	}
+}
+
+func roundBF16(x []float32) {
+	for i, v := range x {
+		x[i] = onnx.NewBF16(v).Float32()
+	}
+}
+
 // logSoftmaxLine is the logarithm of softmaxLine.
 func logSoftmaxLine[T float](y []T, x [][]T) {
 	m := reduce.All(reduce.Max, x[0], 0)
