@@ -288,7 +288,7 @@ func TestDecode_mutants(t *testing.T) {
 		require.NoError(t, err)
 		for i := range b {
 			try(b[:i])
-			for _, x := range []byte{0x01, 0x08, 0x80, 0xff} {
+			for _, x := range []byte{0x01, 0x80} {
 				c := append([]byte(nil), b...)
 				c[i] ^= x
 				try(c)

@@ -162,22 +162,21 @@ func (p *printer) values(open, end string, list []*Value) {
 
 // contents prints initializers and the declared types of other values.
 func (p *printer) contents(g *Graph) {
-	items := g.declared()
-	if len(items) == 0 {
+	inits, infos := g.declared()
+	if len(inits)+len(infos) == 0 {
 		return
 	}
 	p.indent++
 	p.line()
-	p.list("<", ", ", ">", len(items), func(i int) {
+	p.list("<", ", ", ">", len(inits)+len(infos), func(i int) {
 		if i > 0 {
 			p.line()
 		}
-		v := items[i]
-		if v.Init == nil {
-			p.value(v)
+		if i < len(inits) {
+			p.tensor(inits[i].Init, inits[i].Name, " = ")
 			return
 		}
-		p.tensor(v.Init, v.Name, " = ")
+		p.value(infos[i-len(inits)])
 	})
 	p.indent--
 	for _, v := range g.Initializers {
@@ -189,25 +188,21 @@ func (p *printer) contents(g *Graph) {
 	p.line()
 }
 
-// declared lists the initializers that can be printed and then the values that value_info declares.
-func (g *Graph) declared() []*Value {
-	var list []*Value
-	seen := map[string]bool{}
+// declared lists the initializers that can be printed and the values that value_info declares.
+func (g *Graph) declared() (inits, infos []*Value) {
 	for _, v := range g.Initializers {
-		seen[v.Name] = true
 		if v.Init != nil {
-			list = append(list, v)
+			inits = append(inits, v)
 		}
 	}
 	byName := map[string]*Value{}
 	g.eachValue(func(v *Value) { byName[v.Name] = v })
 	for _, d := range g.info.valueInfo {
-		if v := byName[d.name]; v != nil && !seen[d.name] {
-			seen[d.name] = true
-			list = append(list, v)
+		if v := byName[d.name]; v != nil {
+			infos = append(infos, v)
 		}
 	}
-	return list
+	return inits, infos
 }
 
 func (p *printer) nodes(g *Graph) {
