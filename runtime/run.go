@@ -116,6 +116,15 @@ func views(p *program, in map[string]onnx.Object) ([]opdef.View, error) {
 		if !ok && v.Type.Kind != onnx.KindOptional && !v.IsInitializer() {
 			return nil, onnx.Invalidf("input %.128q (%v) is missing", v.Name, v.Type)
 		}
+		if !ok {
+			continue
+		}
+		if err := plan.Check(o); err != nil {
+			return nil, onnx.Invalidf("input %.128q: %w", v.Name, err)
+		}
+		if _, is := o.(*onnx.Optional); !is && v.Type.Kind == onnx.KindOptional {
+			o = &onnx.Optional{Item: o}
+		}
 		list[i] = plan.ViewOf(o)
 	}
 	return list, nil

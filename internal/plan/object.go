@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"slices"
 	"unsafe"
 
@@ -8,7 +9,65 @@ import (
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
-// ViewOf is o as an input of a run. Its bytes stay o's, unless they are misaligned: then they are copied.
+// Check refuses an object with missing parts or with contents that do not fit its shape.
+func Check(o onnx.Object) error {
+	switch o := o.(type) {
+	case *onnx.Tensor:
+		if o == nil {
+			return onnx.Invalidf("a tensor is missing")
+		}
+		return checkBytes(o.Elem, o.Shape, len(o.Bytes()), len(o.StringData()))
+	case *onnx.Sequence:
+		if o == nil {
+			return onnx.Invalidf("a sequence is missing")
+		}
+		for i, x := range o.Items {
+			if err := Check(x); err != nil {
+				return onnx.Invalidf("item %d: %w", i, err)
+			}
+		}
+		return nil
+	case *onnx.Optional:
+		if o == nil || o.Item == nil {
+			return nil
+		}
+		return Check(o.Item)
+	case *onnx.Map:
+		if o == nil || o.Keys == nil || o.Values == nil {
+			return onnx.Invalidf("a map without keys or values")
+		}
+		return errors.Join(Check(o.Keys), Check(o.Values))
+	case *onnx.SparseTensor:
+		if o == nil || o.Values == nil || o.Indices == nil {
+			return onnx.Invalidf("a sparse tensor without values or indices")
+		}
+		return errors.Join(Check(o.Values), Check(o.Indices))
+	}
+	return onnx.Invalidf("a value is missing")
+}
+
+// matches reports whether v is of type t, as far as t says something; shapes are not looked at.
+func matches(v opdef.View, t onnx.Type) bool {
+	switch t.Kind {
+	case onnx.KindUnknown, onnx.KindOpaque:
+		return true
+	case onnx.KindTensor:
+		return v.Elem != onnx.Undefined && (t.Elem == v.Elem || t.Elem == onnx.Undefined)
+	case onnx.KindSequence:
+		s, ok := v.Box.(*opdef.Seq)
+		return ok && (t.Of == nil || !slices.ContainsFunc(s.Items, func(x opdef.View) bool { return !matches(x, *t.Of) }))
+	case onnx.KindOptional:
+		p, ok := v.Box.(*opdef.Opt)
+		return ok && (t.Of == nil || p.Item == nil || matches(*p.Item, *t.Of))
+	case onnx.KindMap:
+		m, ok := v.Box.(*onnx.Map)
+		return ok && m.Keys.Elem == t.Key
+	}
+	s, ok := v.Box.(*onnx.SparseTensor)
+	return ok && (t.Elem == s.Values.Elem || t.Elem == onnx.Undefined)
+}
+
+// ViewOf is o, which Check has passed, as an input of a run. Its bytes stay o's, unless they are misaligned: then they are copied.
 func ViewOf(o onnx.Object) opdef.View {
 	switch o := o.(type) {
 	case *onnx.Tensor:

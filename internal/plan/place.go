@@ -113,13 +113,13 @@ func (p *Plan) shapesOf(b *Binding, ids []int) []opdef.View {
 
 // fits reports whether everything has room where the previous binding had it, without wasting most of it.
 func (b *Binding) fits(previous *Binding) bool {
-	var used, had int
+	var used, had int64
 	for id := range b.vals {
 		x, y := &b.vals[id], &previous.vals[id]
 		if x.root != y.root || x.known() != y.known() || x.root == id && x.n > y.room {
 			return false
 		}
-		used, had = used+x.n/8, had+y.n/8 // an eighth, so that the sums fit
+		used, had = used+int64(x.n)/8, had+int64(y.n)/8 // an eighth, so that the sums fit
 	}
 	for k := range b.steps {
 		if b.steps[k].late != previous.steps[k].late || b.steps[k].scratch.n > previous.steps[k].scratch.room {

@@ -276,6 +276,8 @@ func TestRun_boxes(t *testing.T) {
 		require.Equal(t, []float32{7}, data(out[3]))
 		require.Len(t, out[4].(*onnx.Sequence).Items, 1)
 	}
+	_, err = r.Results(t.Context(), []opdef.View{ViewOf(strs), floats(4, 8), ViewOf(&onnx.Sequence{Items: []onnx.Object{onnx.Vector[int64](7)}})})
+	require.ErrorContains(t, err, `input "seq": expected seq(float), received seq(int64)`)
 }
 
 func TestRun_emptyTensors(t *testing.T) {
@@ -466,4 +468,17 @@ func TestEval(t *testing.T) {
 	require.Equal(t, []float32{4, 5}, onnx.Data[float32](out[0]))
 	_, err = Eval(t.Context(), Options{Set: testSet, Memory: 1}, n, []*onnx.Tensor{onnx.Vector[float32](1, 2), onnx.Vector[float32](3)})
 	require.ErrorIs(t, err, errors.ErrUnsupported)
+}
+
+func TestCheck(t *testing.T) {
+	short := onnx.Vector[float32](1)
+	short.Shape = []int{2}
+	for _, o := range []onnx.Object{
+		nil, (*onnx.Tensor)(nil), short, &onnx.Sequence{Items: []onnx.Object{nil}}, &onnx.Optional{Item: short}, &onnx.Map{},
+		&onnx.Map{Keys: onnx.Vector[int64](1), Values: short}, &onnx.SparseTensor{}, (*onnx.Sequence)(nil),
+	} {
+		require.ErrorIs(t, Check(o), onnx.ErrInvalid)
+	}
+	require.NoError(t, Check(&onnx.Optional{Item: onnx.Vector[float32](1)}))
+	require.NoError(t, Check(&onnx.Map{Keys: onnx.Vector[int64](1), Values: onnx.Vector[float32](1)}))
 }

@@ -67,15 +67,11 @@ func (p *Plan) checkInput(i int, v *opdef.View) ([]int, error) {
 	} else if val.vr != nil {
 		return nil, onnx.Invalidf("input %.128q is a variable and cannot be given", val.v.Name)
 	}
-	want := val.v.Type
-	if v.Elem == onnx.Undefined { // a sequence, map or optional
-		if want.IsTensor() {
-			return nil, onnx.Invalidf("input %.128q: expected %v, received %v", val.v.Name, want, typeOf(*v))
-		}
-		return nil, nil
-	}
-	if want.Elem != v.Elem && want.Elem != onnx.Undefined || want.Kind > onnx.KindSparseTensor {
+	if want := val.v.Type; !matches(*v, want) {
 		return nil, onnx.Invalidf("input %.128q: expected %v, received %v", val.v.Name, want, typeOf(*v))
+	}
+	if v.Elem == onnx.Undefined { // a sequence, map or optional
+		return nil, nil
 	}
 	if err := checkBytes(v.Elem, v.Shape, len(v.Data), len(v.Strings())); err != nil {
 		return nil, onnx.Invalidf("input %.128q: %w", val.v.Name, err)
