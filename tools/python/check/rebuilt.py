@@ -114,8 +114,9 @@ def shape(value):
 class Comparison:
     """Collects what differs, and the largest difference of float32 numbers."""
 
-    def __init__(self, tolerance):
-        self.tolerance = {k: tolerance[k] for k in ("rtol", "atol")}
+    def __init__(self, facts):
+        self.tolerance = {k: facts["tolerance"][k] for k in ("rtol", "atol")}
+        self.excluded = {row["name"] for row in facts["excluded"]}
         self.worst = 0.0
         self.faults = []
 
@@ -125,6 +126,8 @@ class Comparison:
         elif label.startswith("noise/"):
             if not want / NOISE_FACTOR <= got <= want * NOISE_FACTOR:
                 self.faults.append(f"{label}: {got:.3g}, committed {want:.3g}")
+        elif label.rsplit("/", 1)[-1].removesuffix("@f64") in self.excluded:
+            return  # rounding noise, which Adam makes as large as a step
         elif want.dtype.kind != "f":
             if not np.array_equal(want, got):
                 self.faults.append(f"{label}: not equal")
@@ -179,7 +182,7 @@ def proto(path):
 
 def compare(committed, rebuilt):
     facts = json.loads((committed / "case.json").read_text())
-    found = Comparison(facts["tolerance"])
+    found = Comparison(facts)
     names = found.models(committed / "model.onnx", rebuilt / "model.onnx")
     for file, digest in sorted(facts["files"].items()):
         if hashlib.sha256((committed / file).read_bytes()).hexdigest() != digest:

@@ -14,8 +14,8 @@ BATCH = 16
 COUNT = 10
 KEPT = (1, 3, 10)
 ORACLE_BITS = 32
-ACTIVE = {"mlp": 56 / 784, "cnn": 1.0, "seed": 0.5}  # share of pixel positions that ever light up
-SIZES = {"mlp": 28, "cnn": 14, "seed": 28}
+ACTIVE = {"mlp": 56 / 784, "cnn": 1.0, "seed": 0.5, "bncnn": 1.0, "bncnn-bias": 1.0}  # share of pixel positions that ever light up
+SIZES = {"mlp": 28, "cnn": 14, "seed": 28, "bncnn": 12, "bncnn-bias": 12}
 LIMITS = {
     "mlp": {"atol": 1e-6, "rtol": 1e-5, "rule": "either", "reason": "correct float32 trainings differ by 3e-7 at most"},
     "cnn": {"atol": 1e-5, "rtol": 0, "rule": "at step 10", "reason": "correct float32 trainings differ by 4e-6 at most"},
@@ -25,11 +25,14 @@ LIMITS = {
                   " torch's own float32 run is 3.6e-5 off its float64 twin at step 10",
     },
 }
+LIMITS["bncnn"] = LIMITS["bncnn-bias"] = LIMITS["cnn"]
 REDUCED = {
     "mlp": "784-16-10 in full; only about 56 of 784 pixel positions light up, and the weights that read the others are"
            " multiples of 1/16, so that the unchanged parts of the dumps compress",
     "cnn": "input 14x14 and 14 hidden units instead of 28x28 and 32, to keep the case below 256 KB",
     "seed": "not reduced; too large to commit, so that a rebuild alone makes it",
+    "bncnn": "not reduced",
+    "bncnn-bias": "not reduced",
 }
 
 
@@ -56,7 +59,8 @@ class Layout:
         self.table = naming.parameters(path, sources)
 
     def __call__(self, arrays):
-        return {row["name"]: np.transpose(arrays[row["source"]], row["perm"]) for row in self.table}
+        known = [row for row in self.table if row["source"] in arrays]
+        return {row["name"]: np.transpose(arrays[row["source"]], row["perm"]) for row in known}
 
 
 def add(arrays, prefix, values, values64=None):

@@ -15,6 +15,8 @@ CASES = {
     "steps-torch-mlp": ("mlp", "dynamo"),
     "steps-torch-cnn": ("cnn", "script"),
     "steps-torch-seed": ("seed", "dynamo"),
+    "steps-torch-bncnn": ("bncnn", "unfolded"),
+    "steps-torch-bncnn-bias": ("bncnn-bias", "unfolded"),
 }
 
 OPTIMIZERS = {
@@ -36,7 +38,37 @@ def optimizer(name, params):
 
 
 def network(net, dtype):
-    return torch_nets.build(net, steps.SEED, steps.initial(net), softmax=False).to(dtype)
+    """Returns the net as it trains: BatchNorm by the statistics of the batch, dropout off."""
+    model = torch_nets.build(net, steps.SEED, steps.initial(net), softmax=False).to(dtype)
+    return model.train(net.startswith("bncnn"))
+
+
+def state(model):
+    """Returns the parameters and the running statistics."""
+    return arrays((n, t) for n, t in model.state_dict().items() if t.is_floating_point())
+
+
+def export(model, exporter, x, path):
+    """Exports the model in inference form, without folding a BatchNorm away."""
+    model.eval()
+    if exporter == "unfolded":
+        torch_onnx.script(model, (x,), path, "input", "output", opset=15, fold=False)
+    else:
+        getattr(torch_onnx, exporter)(model, (x,), path, "input", "output")
+
+
+def batch_norm(net):
+    """Describes how BatchNorm trained, or returns None."""
+    if not net.startswith("bncnn"):
+        return None
+    return {"mode": "update", "momentum": 0.1, "momentum_is": "share replaced", "running_variance": "unbiased"}
+
+
+def hidden(net):
+    """Lists the running means that absorb a bias whose gradient is noise."""
+    if net != "bncnn-bias":
+        return []
+    return [{"name": f"bn{i}.running_mean", "reason": f"absorbs conv{i}.bias, which is excluded"} for i in (1, 2)]
 
 
 def batch(x, y, dtype):
@@ -71,7 +103,7 @@ def train(net, name, x, y, dtype):
         update.step()
         run["loss"].append(loss.detach().numpy())
         if step in steps.KEPT:
-            run[step] = {"param": arrays(model.named_parameters())}
+            run[step] = {"param": state(model)}
             for slot in OPTIMIZERS[name]["slots"]:
                 run[step][slot] = arrays((n, update.state[p][slot]) for n, p in model.named_parameters())
     return run
@@ -85,8 +117,8 @@ def make(root, name):
     x = x.reshape(*x.shape[:2], -1) if net == "mlp" else x
     model = network(net, torch.float32)
     path = folder / "model.onnx"
-    getattr(torch_onnx, exporter)(model, (torch.from_numpy(x[0]),), path, "input", "output")
-    layout = steps.Layout(path, arrays(model.named_parameters()))
+    export(model, exporter, torch.from_numpy(x[0]), path)
+    layout = steps.Layout(path, state(model))
     steps.save_batches(folder, x, y)
     run = first(net, x[0], y[0], torch.float32)
     assert steps.same(run, first(net, x[0], y[0], torch.float32)), "two first steps differ"
@@ -102,13 +134,13 @@ def make(root, name):
         **case.model_facts(path),
         "generator": "tools/python/make/steps_torch.py", "seed": steps.SEED, "versions": torch_common.versions(),
         "input": "input", "output": "output",
-        "steps": steps.COUNT, "kept": list(steps.KEPT), "batch": steps.BATCH, "dropout": 0,
+        "steps": steps.COUNT, "kept": list(steps.KEPT), "batch": steps.BATCH, "dropout": 0, "batch_norm": batch_norm(net),
         "loss": {"class": "torch.nn.CrossEntropyLoss", "from_logits": True, "labels": "sparse", "reduction": "mean"},
         "optimizers": OPTIMIZERS,
         "parameters": layout.table,
         "tolerance": case.TORCH_PROFILE, "limits": steps.LIMITS[net], "reduced": steps.REDUCED[net],
         "float64": f"rounded to {steps.ORACLE_BITS} bits of mantissa; slots have no float64 twin",
-        "excluded": excluded,
+        "excluded": excluded + hidden(net),
     })
     return folder
 

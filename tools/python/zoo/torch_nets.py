@@ -43,13 +43,14 @@ class MLP(nn.Module):
 
 
 class BatchNormCNN(nn.Module):
-    """Conv, BatchNorm, ReLU, pool, twice; the convolutions carry no bias."""
+    """Conv, BatchNorm, ReLU, pool, twice; the convolutions carry a bias only to test that its gradient is noise."""
 
-    def __init__(self):
+    def __init__(self, bias=False, softmax=True):
         super().__init__()
-        self.conv1 = nn.Conv2d(1, 8, 3, padding=1, bias=False)
+        self.softmax = softmax
+        self.conv1 = nn.Conv2d(1, 8, 3, padding=1, bias=bias)
         self.bn1 = nn.BatchNorm2d(8)
-        self.conv2 = nn.Conv2d(8, 12, 3, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(8, 12, 3, padding=1, bias=bias)
         self.bn2 = nn.BatchNorm2d(12)
         self.pool1 = nn.MaxPool2d(2)
         self.pool2 = nn.AvgPool2d(2)
@@ -58,7 +59,8 @@ class BatchNormCNN(nn.Module):
     def forward(self, x):
         x = self.pool1(F.relu(self.bn1(self.conv1(x))))
         x = self.pool2(F.relu(self.bn2(self.conv2(x))))
-        return F.log_softmax(self.fc(x.mean((2, 3))), 1)
+        x = self.fc(x.mean((2, 3)))
+        return F.log_softmax(x, 1) if self.softmax else x
 
 
 class LSTMClassifier(nn.Module):
@@ -107,6 +109,7 @@ NETS = {
     "mlp": MLP,
     "cnn": lambda softmax=True: SeedCNN((8, 16), 14, 64, softmax),
     "bncnn": BatchNormCNN,
+    "bncnn-bias": lambda softmax=True: BatchNormCNN(True, softmax),
     "lstm": LSTMClassifier,
     "gru": GRUClassifier,
     "transformer": TransformerClassifier,

@@ -32,6 +32,7 @@ SHAPES = {
         "fc.weight": (10, 12), "fc.bias": (10,),
     },
 }
+SHAPES["bncnn-bias"] = {"conv1.bias": (8,), "conv2.bias": (12,), **SHAPES["bncnn"]}
 
 
 def fill(seed, name, shape, fan_in=None):
