@@ -12,7 +12,7 @@ func (p *Plan[T]) DataScratch(threads int) int {
 		return 0
 	}
 	if p.backward != nil {
-		return roundUp(p.g.Weights(), 16) + p.backward.ForwardScratch(threads, false)
+		return p.backward.ForwardScratch(threads, false)
 	}
 	threads = max(threads, 1)
 	return threads*(p.columnsSize()+p.stage.size(p.cg)) + max(threads*p.columnsGemm(1), p.columnsGemm(threads))
@@ -28,34 +28,16 @@ func (p *Plan[T]) BackwardData(team *parallel.Team, dy, w, dx, scratch []T) {
 		clear(dx[:g.N*g.ImageIn()])
 		return
 	}
-	team = p.worth(team)
-	scratch = orMake(scratch, p.DataScratch(team.Threads()))
 	if p.backward != nil {
-		turned := take(&scratch, roundUp(g.Weights(), 16))
-		p.turn(turned, w)
-		p.backward.Forward(team, dy, Weights[T]{Data: turned}, nil, false, dx, scratch)
+		p.backward.convolve(team, dy, Weights[T]{Data: w}, true, nil, false, dx, scratch)
 		return
 	}
+	team = p.worth(team)
+	scratch = orMake(scratch, p.DataScratch(team.Threads()))
 	c := p.columns.Take()
 	*c = columns[T]{Plan: p, dy: dy, w: w, dx: dx}
 	c.run(team, scratch)
 	p.columns.Give(c)
-}
-
-// turn writes the weights of the data gradient: input and output channels of
-// each group exchanged, taps in reverse.
-func (p *Plan[T]) turn(dst, w []T) {
-	for g := range p.g.Groups {
-		for m := range p.mg {
-			for c := range p.cg {
-				from := w[((g*p.mg+m)*p.cg+c)*p.taps:][:p.taps]
-				to := dst[((g*p.cg+c)*p.mg+m)*p.taps:][:p.taps]
-				for i, v := range from {
-					to[len(to)-1-i] = v
-				}
-			}
-		}
-	}
 }
 
 // columns is the data gradient of a convolution with strides: a product gives
@@ -139,7 +121,7 @@ func (c *columns[T]) gather(image, group, channel int, product, staged []T) {
 	for tap := range c.taps {
 		from := product[(channel*c.taps+tap)*c.pixels:][:c.pixels]
 		for r, off := range c.rowOff {
-			add(plane[off+c.kOff[tap]:], from[r*c.ow:][:c.ow])
+			add(plane[off+c.tapOff[tap]:], from[r*c.ow:][:c.ow])
 		}
 	}
 	if c.stage.copied {

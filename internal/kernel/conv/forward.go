@@ -62,11 +62,17 @@ func (p *Plan[T]) Forward(team *parallel.Team, x []T, w Weights[T], bias []T, re
 		p.emptySums(bias, relu, y)
 		return
 	}
+	p.convolve(team, x, w, false, bias, relu, y, scratch)
+}
+
+// convolve packs the weights, turned if asked for, and runs the convolution.
+func (p *Plan[T]) convolve(team *parallel.Team, x []T, w Weights[T], turned bool, bias []T, relu bool, y, scratch []T) {
 	team = p.worth(team)
 	scratch = orMake(scratch, p.ForwardScratch(team.Threads(), w.Packed))
 	if !w.Packed {
+		check(len(w.Data) >= p.g.Weights())
 		packed := take(&scratch, roundUp(p.PackedWeights(), 16))
-		p.PackWeights(packed, w.Data)
+		p.pack(packed, w.Data, turned)
 		w.Data = packed
 	}
 	check(len(w.Data) >= p.PackedWeights())
@@ -180,6 +186,13 @@ func (f *forward[T]) start(m int, by gemm.Start) (gemm.Start, []T) {
 	return by, f.bias[m:]
 }
 
+// stepsOf returns the steps of the sums of an output row: those that read the
+// image, not those that read only padding above or below it.
+func (f *forward[T]) stepsOf(row int) (from, to int) {
+	from, to = f.outer.inside(row)
+	return from * f.cg * f.inner, to * f.cg * f.inner
+}
+
 // alongPixels computes a block with pixels in the vectors.
 func (f *forward[T]) alongPixels(src []T, image, group, panel, row0, rows, col0, cols int) {
 	t := f.t
@@ -190,9 +203,10 @@ func (f *forward[T]) alongPixels(src []T, image, group, panel, row0, rows, col0,
 	start, bias := f.start(m, gemm.FromRowBias)
 	y := f.y[(image*f.g.M+m)*f.pixels:]
 	for r := row0; r < row0+rows; r++ {
+		from, to := f.stepsOf(r)
 		for c := col0; c < col0+cols; c += t.Cols {
 			n := min(t.Cols, col0+cols-c)
-			t.TileB(channels, f.k, w, t.Rows, src[f.rowOff[r]+c:], f.kOff, y[r*f.ow+c:], f.pixels, n, start, bias, f.relu)
+			t.TileB(channels, to-from, w[from*t.Rows:], t.Rows, src[f.rowOff[r]+c:], f.kOff[from:to], y[r*f.ow+c:], f.pixels, n, start, bias, f.relu)
 		}
 	}
 }
@@ -209,10 +223,11 @@ func (f *forward[T]) alongChannels(worker int, src []T, image, group, panel, row
 	block := f.blocks[worker*f.blockSize():][:rows*cols*t.Cols]
 	pieces := (cols + t.Rows - 1) / t.Rows
 	for r := range rows {
+		from, to := f.stepsOf(row0 + r)
 		for i := range pieces {
 			c, next := i*cols/pieces, (i+1)*cols/pieces
-			to := block[(r*cols+c)*t.Cols:]
-			t.TileA(next-c, f.k, src[f.rowOff[row0+r]+col0+c:], f.kOff, w, t.Cols, to, t.Cols, channels, start, bias, f.relu)
+			out := block[(r*cols+c)*t.Cols:]
+			t.TileA(next-c, to-from, src[f.rowOff[row0+r]+col0+c:], f.kOff[from:to], w[from*t.Cols:], t.Cols, out, t.Cols, channels, start, bias, f.relu)
 		}
 	}
 	y := f.y[(image*f.g.M+m)*f.pixels+row0*f.ow+col0:]

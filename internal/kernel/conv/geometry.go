@@ -9,8 +9,10 @@
 // axis are copied first, with their borders, and the columns that belong to
 // one remainder of the stride side by side.
 //
-// The sum of an output element is one chain over channels, then taps, as in
-// package gemm: equal bits for any number of threads and any tier.
+// The sum of an output element is one chain, over the taps of the first axis,
+// then channels, then the other taps, as in package gemm: equal bits for any
+// number of threads and any tier. Taps that lie in the padding count as zeros
+// (an infinite weight there may give NaN) or are left out.
 package conv
 
 import (

@@ -19,8 +19,11 @@ type Plan[T gemm.Float] struct {
 	ow, rows             int // pixels of an output row, rows of a channel
 
 	stage  stage
-	kOff   []int // by channel and tap: where step k begins, relative to the row
-	rowOff []int // by output row: where it begins in a plane
+	kOff   []int     // by step of a sum: where it begins, relative to the row
+	outer  outerTaps // the steps are ordered by the tap of the first axis, then
+	inner  int       // by channel, then by the other taps, of which there are inner
+	tapOff []int     // by tap: where it begins, relative to the row
+	rowOff []int     // by output row: where it begins in a plane
 
 	empty  bool // the input or the output has no elements
 	across bool // the vectors lie along pixels, otherwise along channels
@@ -66,7 +69,10 @@ func newPlan[T gemm.Float](t *gemm.Table[T], g *Geometry) *Plan[T] {
 		return p // the sizes of nothing may be large
 	}
 	p.stage = newStage(g, p.across && p.ow%t.Cols != 0)
-	p.kOff = p.stage.steps(g, p.cg)
+	p.outer = newOuterTaps(g)
+	p.inner = p.taps / p.outer.n
+	p.tapOff = p.stage.tapOffsets(g)
+	p.kOff = p.stage.steps(p.tapOff, p.cg, p.outer.n)
 	p.rowOff = p.stage.outRows(g)
 	p.block = p.cut()
 	p.weights = p.planWeights()
@@ -146,15 +152,49 @@ func (p *Plan[T]) PackedWeights() int {
 // elements.
 func (p *Plan[T]) PackWeights(dst, w []T) {
 	check(len(w) >= p.g.M*p.k && len(dst) >= p.PackedWeights())
+	p.pack(dst, w, false)
+}
+
+// A source says where the weight of a lane, a channel and a tap stands in the
+// weights of a group.
+type source struct{ first, lane, channel, tap int }
+
+// pack packs the weights of this convolution, or, turned, those of the one
+// whose data gradient it is: input and output channels exchanged, taps in
+// reverse.
+func (p *Plan[T]) pack(dst, w []T, turned bool) {
+	from := source{lane: p.k, channel: p.taps, tap: 1}
+	if turned {
+		from = source{first: p.taps - 1, lane: p.taps, channel: p.mg * p.taps, tap: -1}
+	}
+	width := p.t.Cols
+	if p.across {
+		width = p.t.Rows
+	}
 	each := p.PackedWeights() / p.g.Groups
 	for g := range p.g.Groups {
-		of := gemm.Operand[T]{Data: w[g*p.mg*p.k:], Stride: p.k}
-		if p.across {
-			gemm.PackA(p.t, dst[g*each:], p.mg, p.k, of)
-			continue
+		for m := 0; m < p.mg; m += width {
+			p.packPanel(dst[g*each+m*p.k:], w[g*p.mg*p.k:], from, m, min(width, p.mg-m), width)
 		}
-		of.Trans = true
-		gemm.PackB(p.t, dst[g*each:], p.k, p.mg, of)
+	}
+}
+
+// packPanel writes the steps of the sums of some lanes side by side.
+func (p *Plan[T]) packPanel(dst, w []T, from source, m, lanes, width int) {
+	if lanes < width {
+		clear(dst[:p.k*width])
+	}
+	for outer := range p.outer.n {
+		for c := range p.cg {
+			at := from.first + m*from.lane + c*from.channel + outer*p.inner*from.tap
+			for inner := range p.inner {
+				step := dst[:lanes]
+				for i := range step {
+					step[i] = w[at+inner*from.tap+i*from.lane]
+				}
+				dst = dst[min(width, len(dst)):]
+			}
+		}
 	}
 }
 

@@ -98,16 +98,49 @@ func (s *stage) tapOffsets(g *Geometry) []int {
 	return all
 }
 
-// steps returns the offsets of all channels and taps of a group.
-func (s *stage) steps(g *Geometry, channels int) []int {
-	taps := s.tapOffsets(g)
+// steps returns the offsets of all channels and taps of a group: by tap of the
+// first axis, of which there are outer, then by channel, then by other taps.
+func (s *stage) steps(taps []int, channels, outer int) []int {
+	inner := len(taps) / outer
 	all := make([]int, 0, channels*len(taps))
-	for c := range channels {
-		for _, tap := range taps {
-			all = append(all, c*s.plane+tap)
+	for o := range outer {
+		for c := range channels {
+			for _, tap := range taps[o*inner:][:inner] {
+				all = append(all, c*s.plane+tap)
+			}
 		}
 	}
 	return all
+}
+
+// outerTaps are the taps of the first of several axes.
+type outerTaps struct {
+	n, step    int
+	in, before int
+	stride     int
+	rows       int // output rows of one index of the axis
+}
+
+func newOuterTaps(g *Geometry) outerTaps {
+	last := len(g.In) - 1
+	if last == 0 {
+		return outerTaps{n: 1, in: 1, rows: 1}
+	}
+	return outerTaps{
+		n: g.Kernel[0], step: g.Dilations[0], in: g.In[0], before: g.Pads[0],
+		stride: g.Strides[0], rows: product(g.Out[1:last]),
+	}
+}
+
+// inside returns the taps [from, to) with which an output row reads rows of
+// the image. The others read padding and are left out.
+func (t *outerTaps) inside(row int) (from, to int) {
+	at := row/t.rows*t.stride - t.before
+	for to = t.n; to > 0 && at+(to-1)*t.step >= t.in; to-- {
+	}
+	for ; from < to && at+from*t.step < 0; from++ {
+	}
+	return from, to
 }
 
 // outRows returns where each output row begins to read.

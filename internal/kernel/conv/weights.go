@@ -13,7 +13,6 @@ import (
 type weightsPlan struct {
 	byTap  bool
 	parts  int
-	tapOff []int // byTap: where a tap begins in a transposed image
 	pixOff []int // byTap: where a pixel begins, relative to the tap
 }
 
@@ -35,10 +34,6 @@ func (p *Plan[T]) planWeights() weightsPlan {
 	w.byTap = byTap <= atOnce
 	if !w.byTap {
 		return w
-	}
-	w.tapOff = p.stage.tapOffsets(p.g)
-	for i := range w.tapOff {
-		w.tapOff[i] *= p.cg
 	}
 	w.pixOff = make([]int, 0, p.pixels)
 	for _, off := range p.rowOff {
@@ -252,11 +247,14 @@ func (w *weightsGradient[T]) prepareGroup(b buffers[T], group int, x, dy []T) {
 	}
 	w.t.Transpose(b.wide[group*w.mg*w.pixels:], w.mg, dy, w.pixels, w.mg, w.pixels)
 	to := b.unfolded[group*w.k*w.pixels:]
-	for _, off := range w.kOff {
-		for r, row := range w.rowOff {
-			copy(to[r*w.ow:][:w.ow], x[off+row:])
+	for range w.cg {
+		for _, off := range w.tapOff {
+			for r, row := range w.rowOff {
+				copy(to[r*w.ow:][:w.ow], x[off+row:])
+			}
+			to = to[w.pixels:]
 		}
-		to = to[w.pixels:]
+		x = x[w.stage.plane:]
 	}
 }
 
@@ -279,7 +277,7 @@ func (w *weightsGradient[T]) multiplyTap(b buffers[T], sum []T, group, panel, ta
 	m0 := panel * t.Rows
 	rows := min(t.Rows, w.mg-m0)
 	a := b.panels[group*gemm.PackedA(t, w.mg, w.pixels)+m0*w.pixels:]
-	wide := b.wide[group*w.stage.plane*w.cg+w.weights.tapOff[tap]:]
+	wide := b.wide[group*w.stage.plane*w.cg+w.tapOff[tap]*w.cg:]
 	sum = sum[((group*w.taps+tap)*w.mg+m0)*w.cg:]
 	for p0 := 0; p0 < w.pixels; p0 += pixelsEach {
 		n := min(pixelsEach, w.pixels-p0)
