@@ -72,7 +72,10 @@ func DecodeFunction(b []byte) (*Function, error) {
 		return nil, err
 	}
 	f, err := d.function(r)
-	return f, prefixed(err)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	return f, nil
 }
 
 // prefixed puts the package's name before an error that leaves it.
@@ -154,6 +157,23 @@ func (d *decoder) str(r *wire.Reader) string {
 	return string(b)
 }
 
+// keep appends the field at hand, which is unknown, to those of its message.
+func (d *decoder) keep(unknown *[]byte, r *wire.Reader) {
+	if err := d.charge(2 * int64(len(r.Raw()))); err != nil {
+		r.Stop(err)
+		return
+	}
+	*unknown = append(*unknown, r.Raw()...)
+}
+
+// later is a Reader of the message at hand, to be read when its turn comes.
+func (d *decoder) later(r *wire.Reader) *wire.Reader {
+	if err := d.charge(sizeOf[wire.Reader]() + sizeOf[pending]()); err != nil {
+		r.Stop(err)
+	}
+	return r.Message()
+}
+
 // finish is the error of a message that was gone through.
 func finish(r *wire.Reader) error {
 	var e *wire.Error
@@ -178,6 +198,9 @@ func (d *decoder) entry(r *wire.Reader) (Entry, error) {
 
 // entries appends the entry at hand to list.
 func (d *decoder) entries(list *[]Entry, r *wire.Reader) error {
+	if err := d.charge(sizeOf[Entry]()); err != nil {
+		return err
+	}
 	e, err := d.entry(r.Message())
 	*list = append(*list, e)
 	return err
@@ -212,13 +235,14 @@ func (d *decoder) model(r *wire.Reader) (*Model, error) {
 		case 14:
 			err = within("metadata_props", len(m.Metadata), d.entries(&m.Metadata, r))
 		case 20:
-			training = append(training, r.Message())
+			training = append(training, d.later(r))
 		case 25:
-			functions = append(functions, r.Message())
+			functions = append(functions, d.later(r))
 		case 26:
+			err = d.charge(2 * sizeOf[[]byte]())
 			m.info.configuration = append(m.info.configuration, r.Bytes())
 		default:
-			m.info.unknown = append(m.info.unknown, r.Raw()...)
+			d.keep(&m.info.unknown, r)
 		}
 		if err != nil {
 			return nil, err
@@ -287,6 +311,9 @@ const (
 )
 
 func (d *decoder) opset(r *wire.Reader, list *[]Opset, forms *[]opsetForm) error {
+	if err := d.charge(4 * (sizeOf[Opset]() + sizeOf[opsetForm]())); err != nil {
+		return err
+	}
 	var o Opset
 	form := opsetForm{present: fromFile}
 	for r.Next() {
@@ -300,7 +327,7 @@ func (d *decoder) opset(r *wire.Reader, list *[]Opset, forms *[]opsetForm) error
 			}
 			o.Version = int(v)
 		default:
-			form.unknown = append(form.unknown, r.Raw()...)
+			d.keep(&form.unknown, r)
 		}
 		form.present.see(r)
 	}
@@ -325,7 +352,7 @@ func (d *decoder) function(r *wire.Reader) (*Function, error) {
 		case 6:
 			f.Attributes = append(f.Attributes, d.str(r))
 		case 7:
-			l.nodes = append(l.nodes, pending{r: r.Message()})
+			l.nodes = append(l.nodes, pending{r: d.later(r)})
 		case 8:
 			f.Doc = d.str(r)
 		case 9:
@@ -333,15 +360,15 @@ func (d *decoder) function(r *wire.Reader) (*Function, error) {
 		case 10:
 			f.Domain = d.str(r)
 		case 11:
-			l.defaults = append(l.defaults, r.Message())
+			l.defaults = append(l.defaults, d.later(r))
 		case 12:
-			l.infos = append(l.infos, r.Message())
+			l.infos = append(l.infos, d.later(r))
 		case 13:
 			f.Overload = d.str(r)
 		case 14:
 			err = within("metadata_props", len(f.Metadata), d.entries(&f.Metadata, r))
 		default:
-			f.unknown = append(f.unknown, r.Raw()...)
+			d.keep(&f.unknown, r)
 		}
 		if err != nil {
 			return nil, err
@@ -401,7 +428,7 @@ func (d *decoder) training(r *wire.Reader, opsets []Opset) (*TrainingInfo, error
 		case 4:
 			err = within("update_binding", len(t.UpdateBinding), d.entries(&t.UpdateBinding, r))
 		default:
-			t.unknown = append(t.unknown, r.Raw()...)
+			d.keep(&t.unknown, r)
 		}
 		if err != nil {
 			return nil, err

@@ -73,6 +73,9 @@ func (d *decoder) attrField(a *Attribute, r *wire.Reader, sc *scope) error {
 
 // attrMessage reads the kinds that are messages themselves.
 func (d *decoder) attrMessage(a *Attribute, r *wire.Reader, sc *scope) error {
+	if err := d.charge(2 * (sizeOf[Type]() + sizeOf[[]byte]())); err != nil {
+		return err
+	}
 	switch r.Num {
 	case 5:
 		t, err := d.tensor(r.Message())
@@ -107,7 +110,7 @@ func (d *decoder) attrMessage(a *Attribute, r *wire.Reader, sc *scope) error {
 		a.SparseTensors = append(a.SparseTensors, s)
 		return within("sparse_tensors", len(a.SparseTensors)-1, err)
 	}
-	a.unknown = append(a.unknown, r.Raw()...)
+	d.keep(&a.unknown, r)
 	return nil
 }
 

@@ -104,30 +104,28 @@ func (l *linker) fields(r *wire.Reader) error {
 		var err error
 		switch r.Num {
 		case 1:
-			l.nodes = append(l.nodes, pending{r: r.Message()})
+			l.nodes = append(l.nodes, pending{r: l.later(r)})
 		case 2:
 			g.Name = l.str(r)
 		case 5:
-			l.dense = append(l.dense, r.Message())
+			l.dense = append(l.dense, l.later(r))
 		case 10:
 			g.Doc = l.str(r)
 		case 11:
-			l.inputs = append(l.inputs, r.Message())
+			l.inputs = append(l.inputs, l.later(r))
 		case 12:
-			l.outputs = append(l.outputs, r.Message())
+			l.outputs = append(l.outputs, l.later(r))
 		case 13:
-			l.infos = append(l.infos, r.Message())
+			l.infos = append(l.infos, l.later(r))
 		case 14:
+			err = l.charge(2 * sizeOf[[]byte]())
 			g.info.quant = append(g.info.quant, r.Bytes())
 		case 15:
-			l.sparse = append(l.sparse, r.Message())
+			l.sparse = append(l.sparse, l.later(r))
 		case 16:
 			err = within("metadata_props", len(g.Metadata), l.entries(&g.Metadata, r))
 		default:
-			g.info.unknown = append(g.info.unknown, r.Raw()...)
-		}
-		if err == nil {
-			err = l.charge(sizeOf[pending]() + sizeOf[wire.Reader]())
+			l.keep(&g.info.unknown, r)
 		}
 		if err != nil {
 			return err
@@ -282,8 +280,7 @@ func (l *linker) node(p *pending, pos int) error {
 		case 4:
 			n.OpType = l.str(r)
 		case 5:
-			p.attrs = append(p.attrs, r.Message())
-			err = l.charge(sizeOf[wire.Reader]())
+			p.attrs = append(p.attrs, l.later(r))
 		case 6:
 			n.Doc = l.str(r)
 		case 7:
@@ -293,7 +290,7 @@ func (l *linker) node(p *pending, pos int) error {
 		case 9:
 			err = within("metadata_props", len(n.Metadata), l.entries(&n.Metadata, r))
 		default:
-			n.unknown = append(n.unknown, r.Raw()...)
+			l.keep(&n.unknown, r)
 		}
 		if err != nil {
 			return err

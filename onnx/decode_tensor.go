@@ -103,7 +103,7 @@ func (d *decoder) tensorField(t *Tensor, s *stored, dims *[]int64, r *wire.Reade
 	case 16:
 		return within("metadata_props", len(t.Metadata), d.entries(&t.Metadata, r))
 	default:
-		t.form.unknown = append(t.form.unknown, r.Raw()...)
+		d.keep(&t.form.unknown, r)
 	}
 	return err
 }
@@ -366,7 +366,7 @@ func (d *decoder) sparseTensor(r *wire.Reader) (*SparseTensor, error) {
 				r.EachVarint(func(v uint64) { dims = append(dims, int64(v)) })
 			}
 		default:
-			s.unknown = append(s.unknown, r.Raw()...)
+			d.keep(&s.unknown, r)
 		}
 		if err != nil {
 			return nil, err

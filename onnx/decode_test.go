@@ -1,14 +1,17 @@
 package onnx
 
 import (
+	"bytes"
 	"errors"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/encoding/protowire"
 
 	"github.com/gneiss-ml/gneiss/internal/wire"
 )
@@ -264,6 +267,55 @@ func FuzzDecode(f *testing.F) {
 		_ = m.Text()
 		_, _ = m.Copy().Encode()
 	})
+}
+
+// Many small messages must not cost much more memory than the budget says.
+func TestDecode_bombs(t *testing.T) {
+	const n = 1 << 19 // empty messages, two or three bytes each
+	repeat := func(num protowire.Number) func(*wire.Writer) {
+		field := protowire.AppendVarint(protowire.AppendTag(nil, num, protowire.BytesType), 0)
+		return func(w *wire.Writer) { w.Raw(bytes.Repeat(field, n)) }
+	}
+	in := func(num protowire.Number, do func(*wire.Writer)) func(*wire.Writer) {
+		return func(w *wire.Writer) { w.Message(num, func() { do(w) }) }
+	}
+	for name, do := range map[string]func(*wire.Writer){
+		"nodes":       in(7, repeat(1)),
+		"attributes":  in(7, in(1, repeat(5))),
+		"node inputs": in(7, in(1, repeat(1))),
+		"strings":     in(7, in(1, in(5, repeat(9)))),
+		"types":       in(7, in(1, in(5, repeat(15)))),
+		"value_info":  in(7, repeat(13)),
+		"annotations": in(7, repeat(14)),
+		"dims":        in(7, in(11, in(2, in(1, in(2, repeat(1)))))),
+		"metadata":    repeat(14),
+		"imports":     repeat(8),
+		"training":    repeat(20),
+		"functions":   repeat(25),
+		"devices":     repeat(26),
+		"unknown":     repeat(1000),
+		"tensor": in(7, in(5, func(w *wire.Writer) {
+			w.Varint(2, int64(Int64))
+			w.Varint(1, n)
+			w.Str(8, "w")
+			w.Bytes(7, make([]byte, n))
+		})),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := wire.Writer{}
+			w.Varint(1, 10)
+			do(&w)
+			b := w.AppendTo(nil)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			m, err := Decode(b)
+			runtime.ReadMemStats(&after)
+			budget := 64<<20 + 8*uint64(len(b))
+			got := after.TotalAlloc - before.TotalAlloc
+			require.Less(t, got, 4*budget, "%v", err) // all that was allocated: readers and outgrown slices are garbage by now
+			runtime.KeepAlive(m)
+		})
+	}
 }
 
 // Every prefix and every model with one byte changed gives a model or a typed error.

@@ -20,6 +20,8 @@ type ReadOptions struct {
 	// HardLinks allows external files that have several names (a link count above 1), as some content-addressed stores make
 	// them. By default they are refused: such a name can stand for a file that the model's folder should not reach.
 	HardLinks bool
+	// SkipExternal leaves tensors with external data without elements, as Decode does.
+	SkipExternal bool
 }
 
 // Read reads a model from r up to its end. Tensors with external data have no elements then: a stream has no folder.
@@ -50,7 +52,7 @@ func (o ReadOptions) ReadFile(path string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(m.external()) == 0 {
+	if o.SkipExternal || len(m.external()) == 0 {
 		return m, nil
 	}
 	f, err := openFolder(path, o.HardLinks)
@@ -58,7 +60,10 @@ func (o ReadOptions) ReadFile(path string) (*Model, error) {
 		return nil, prefixed(err)
 	}
 	defer f.close()
-	return m, prefixed(o.load(m, f.open))
+	if err := o.load(m, f.open); err != nil {
+		return nil, prefixed(err)
+	}
+	return m, nil
 }
 
 // ReadFS reads the model called name in fsys, and its external data from the same folder of fsys.
@@ -71,10 +76,13 @@ func (o ReadOptions) ReadFS(fsys fs.FS, name string) (*Model, error) {
 		return nil, prefixed(err)
 	}
 	m, err := o.Decode(b)
-	if err != nil {
-		return nil, err
+	if err != nil || o.SkipExternal {
+		return m, err
 	}
-	return m, prefixed(o.load(m, fsOpener(fsys, name, limit(o.Limits.Weights, defaultWeights))))
+	if err := o.load(m, fsOpener(fsys, name, limit(o.Limits.Weights, defaultWeights))); err != nil {
+		return nil, prefixed(err)
+	}
+	return m, nil
 }
 
 // readWhole reads a regular file, links to one included, through one handle.

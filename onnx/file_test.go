@@ -97,8 +97,9 @@ func TestReadFile_refuses(t *testing.T) {
 			require.NoError(t, os.Symlink("../w.bin", filepath.Join(dir, "out.bin")))
 			require.NoError(t, os.Symlink("../other", filepath.Join(dir, "outdir")))
 			require.NoError(t, os.Link(filepath.Join(top, "w.bin"), filepath.Join(dir, "hard.bin")))
-			_, err := ReadFile(filepath.Join(dir, "m.onnx"))
+			m, err := ReadFile(filepath.Join(dir, "m.onnx"))
 			require.Error(t, err)
+			require.Nil(t, m)
 			require.NotContains(t, err.Error(), top, "messages show no folders of the machine")
 			if strings.Contains(name, "link") {
 				return // a file system may know no links
@@ -154,6 +155,9 @@ func TestReadFile_weightsLimit(t *testing.T) {
 	_, err := ReadOptions{Limits: Limits{Weights: 4}}.ReadFile(filepath.Join(dir, "m.onnx"))
 	require.ErrorAs(t, err, &limit)
 	require.ErrorIs(t, err, errors.ErrUnsupported)
+	m, err := ReadOptions{SkipExternal: true}.ReadFile(filepath.Join(dir, "m.onnx"))
+	require.NoError(t, err)
+	require.Error(t, m.Unread())
 }
 
 func TestDecode_external(t *testing.T) {

@@ -2,7 +2,6 @@ package check
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -83,14 +82,16 @@ func (c *checker) typed(v *onnx.Value, field string) {
 }
 
 func (c *checker) initializers(s *scope) {
-	seen := map[*onnx.Value]bool{}
+	seen, inputs := map[*onnx.Value]bool{}, make(map[*onnx.Value]bool, len(s.g.Inputs))
+	for _, v := range s.g.Inputs {
+		inputs[v] = true
+	}
 	for _, v := range s.g.Initializers {
 		field := fmt.Sprintf("initializer %.128q", v.Name)
-		isInput := slices.Contains(s.g.Inputs, v)
 		switch {
 		case seen[v]:
 			c.fault(field, "it stands twice")
-		case !isInput:
+		case !inputs[v]:
 			c.define(s, v, field)
 			if c.m.IRVersion < 4 && s.outer == nil && c.function == nil && c.free == nil {
 				c.fault(field, "in IR version %d an initializer must be an input as well", c.m.IRVersion)
