@@ -204,8 +204,12 @@ func (f *forward[T]) alongPixels(src []T, image, group, panel, row0, rows, col0,
 	y := f.y[(image*f.g.M+m)*f.pixels:]
 	for r := row0; r < row0+rows; r++ {
 		from, to := f.stepsOf(r)
-		for c := col0; c < col0+cols; c += t.Cols {
-			n := min(t.Cols, col0+cols-c)
+		for next := col0; next < col0+cols; next += t.Cols {
+			// The last tile overlaps its neighbour: a narrow one costs more.
+			c, n := next, min(t.Cols, cols)
+			if c+n > col0+cols {
+				c = col0 + cols - n
+			}
 			t.TileB(channels, to-from, w[from*t.Rows:], t.Rows, src[f.rowOff[r]+c:], f.kOff[from:to], y[r*f.ow+c:], f.pixels, n, start, bias, f.relu)
 		}
 	}

@@ -45,6 +45,9 @@ type block struct {
 	down, side int // blocks below each other and side by side
 }
 
+// last is the columns of the last block of a row.
+func (b *block) last(ow int) int { return ow - (b.side-1)*b.cols }
+
 const blockPixels = 112
 
 // NewPlan prepares a convolution. t nil is the table of this CPU.
@@ -68,13 +71,13 @@ func newPlan[T gemm.Float](t *gemm.Table[T], g *Geometry) *Plan[T] {
 	if p.empty = g.N*g.ImageIn() == 0 || g.N*g.ImageOut() == 0; p.empty {
 		return p // the sizes of nothing may be large
 	}
-	p.stage = newStage(g, p.across && p.ow%t.Cols != 0)
+	p.block = p.cut()
+	p.stage = newStage(g, p.across && p.block.last(p.ow) < t.Cols)
 	p.outer = newOuterTaps(g)
 	p.inner = p.taps / p.outer.n
 	p.tapOff = p.stage.tapOffsets(g)
 	p.kOff = p.stage.steps(p.tapOff, p.cg, p.outer.n)
 	p.rowOff = p.stage.outRows(g)
-	p.block = p.cut()
 	p.weights = p.planWeights()
 	return p
 }
