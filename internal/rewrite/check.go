@@ -46,38 +46,13 @@ func factsOf(n *onnx.Node, def *opdef.Def) (*schema.Schema, error) {
 
 // checkNode holds n against its schema: attributes, numbers of inputs and outputs, types as far as known.
 func checkNode(n *onnx.Node, s *schema.Schema) error {
-	if err := checkCounts(n, s); err != nil {
+	if err := shape.CheckCounts(n, s); err != nil {
 		return err
 	}
 	if err := checkAttrs(n, s); err != nil {
 		return err
 	}
 	return checkTypes(n, s)
-}
-
-func checkCounts(n *onnx.Node, s *schema.Schema) error {
-	if k := n.NumIn(); k < s.MinIn || k > s.MaxIn {
-		return onnx.Invalidf("expected %s inputs, received %d", span(s.MinIn, s.MaxIn), k)
-	}
-	if k := n.NumOut(); k < s.MinOut || k > s.MaxOut {
-		return onnx.Invalidf("expected %s outputs, received %d", span(s.MinOut, s.MaxOut), k)
-	}
-	for i, p := range s.Inputs {
-		if p.Option == schema.Single && i < max(s.MinIn, n.NumIn()) && n.In(i) == nil {
-			return onnx.Invalidf("input %d (%s) is missing", i, p.Name)
-		}
-	}
-	return nil
-}
-
-func span(lo, hi int) string {
-	switch hi {
-	case lo:
-		return itoa(lo)
-	case schema.Unlimited:
-		return itoa(lo) + " or more"
-	}
-	return itoa(lo) + " to " + itoa(hi)
 }
 
 func checkAttrs(n *onnx.Node, s *schema.Schema) error {

@@ -1,12 +1,6 @@
 package rewrite
 
-import (
-	"strconv"
-
-	"github.com/gneiss-ml/gneiss/onnx"
-)
-
-func itoa(n int) string { return strconv.Itoa(n) }
+import "github.com/gneiss-ml/gneiss/onnx"
 
 // constant makes an initializer of its graph take the place of n, a Constant, which the caller removes.
 func (p *preparer) constant(n *onnx.Node) error {

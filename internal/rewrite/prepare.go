@@ -54,6 +54,9 @@ func Prepare(m *onnx.Model, set *opdef.Set, o Options) (*onnx.Graph, error) {
 	if err := graphs(g, p.flatten); err != nil {
 		return nil, err
 	}
+	if err := shape.CheckInputs(g); err != nil {
+		return nil, err
+	}
 	hoist(g)
 	if err := graphs(g, bindOutputs); err != nil {
 		return nil, err

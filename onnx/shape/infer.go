@@ -117,6 +117,11 @@ func (f *Inferrer) node(n *onnx.Node) error {
 	if def == nil || def.Infer == nil {
 		return f.standardBody(n)
 	}
+	if s, ok := def.Facts(n.Opset()); ok {
+		if err := CheckCounts(n, s); err != nil {
+			return err
+		}
+	}
 	if since, last, ok := Since(n); ok && since < last && def.Schema == nil && def.Upgrade != nil {
 		return f.older(n, def)
 	}

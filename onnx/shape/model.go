@@ -16,6 +16,9 @@ func InferModel(m *onnx.Model) (map[*onnx.Value]onnx.Type, error) {
 	c := &onnx.Model{IRVersion: m.IRVersion, Functions: m.Functions}
 	var copied onnx.Copied
 	c.Graph, copied = m.Graph.Copy(nil)
+	if err := CheckInputs(c.Graph); err != nil {
+		return nil, err
+	}
 	f := New(ops.All)
 	f.Hints, f.Forgive, *f.work = true, true, modelWork
 	var err error
