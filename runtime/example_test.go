@@ -52,13 +52,14 @@ func ExampleSession_Inputs() {
 
 func ExampleSession_RunObjects() {
 	b := shape.NewBuilder("list")
-	x := b.Graph.Input("x", f32("N"))
-	output(b, "y", b.Op("SequenceConstruct", vs{x, b.Op("Relu", vs{x})}))
+	x := b.Graph.Input("x", onnx.SequenceOf(f32("N")))
+	output(b, "y", b.Op("Identity", vs{x}))
 	s, err := runtime.New(onnx.NewModel(b.Graph), runtime.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
-	out, err := s.RunObjects(context.Background(), map[string]onnx.Object{"x": onnx.Vector[float32](-1, 2)})
+	list := &onnx.Sequence{Items: []onnx.Object{onnx.Vector[float32](-1, 2), onnx.Vector[float32](3)}}
+	out, err := s.RunObjects(context.Background(), map[string]onnx.Object{"x": list})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -67,7 +68,7 @@ func ExampleSession_RunObjects() {
 	}
 	// Output:
 	// [-1 2]
-	// [0 2]
+	// [3]
 }
 
 func ExampleBinding() {

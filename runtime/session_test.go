@@ -128,20 +128,38 @@ func TestRun_overriddenInitializer(t *testing.T) {
 
 func TestRun_objects(t *testing.T) {
 	b := shape.NewBuilder("objects")
-	x := b.Graph.Input("x", f32("N"))
+	x, text := b.Graph.Input("x", f32("N")), b.Graph.Input("text", onnx.TensorOf(onnx.String, onnx.Named("N")))
 	seq := b.Graph.Input("seq", onnx.SequenceOf(onnx.Unranked(onnx.Float32)))
-	output(b, "all", b.Op("SequenceInsert", vs{seq, x}))
-	output(b, "first", b.Op("SequenceAt", vs{seq, b.Const(onnx.Scalar[int64](0))}))
+	opt := b.Graph.Input("opt", onnx.OptionalOf(f32("N")))
+	for name, v := range map[string]*onnx.Value{"x2": x, "text2": text, "seq2": seq, "opt2": opt} {
+		output(b, name, b.Op("Identity", vs{v}))
+	}
 	s := session(t, b, runtime.Options{})
-	in := map[string]onnx.Object{"x": onnx.Vector[float32](1, 2), "seq": &onnx.Sequence{Items: []onnx.Object{onnx.Vector[float32](7)}}}
-	out, err := s.RunObjects(t.Context(), in)
+	words, err := onnx.Strings([]string{"a", "b"}, 2)
 	require.NoError(t, err)
-	all := out["all"].(*onnx.Sequence)
-	require.Len(t, all.Items, 2)
-	require.Equal(t, []float32{1, 2}, data(all.Items[1].(*onnx.Tensor)))
-	require.Equal(t, []float32{7}, data(out["first"].(*onnx.Tensor)))
+	item := onnx.Vector[float32](7)
+	in := map[string]onnx.Object{"x": onnx.Vector[float32](1, 2), "text": words, "seq": &onnx.Sequence{Items: []onnx.Object{item}}}
+	for _, given := range []onnx.Object{nil, &onnx.Optional{Item: item}, item} {
+		if delete(in, "opt"); given != nil {
+			in["opt"] = given
+		}
+		out, err := s.RunObjects(t.Context(), in)
+		require.NoError(t, err)
+		require.Equal(t, []string{"a", "b"}, out["text2"].(*onnx.Tensor).StringData())
+		got := out["seq2"].(*onnx.Sequence).Items[0].(*onnx.Tensor)
+		require.Equal(t, []float32{7}, data(got))
+		onnx.View[float32](got.Mutable())[0] = 8 // the caller's own
+		require.Equal(t, []float32{7}, data(item))
+		require.Equal(t, given == nil, out["opt2"].(*onnx.Optional).Item == nil)
+	}
+	in["seq"] = &onnx.Sequence{Items: []onnx.Object{nil}}
+	_, err = s.RunObjects(t.Context(), in)
+	require.EqualError(t, err, `runtime: input "seq": item 0: a value is missing`)
+	in["seq"] = onnx.Vector[float32](1)
+	_, err = s.RunObjects(t.Context(), in)
+	require.EqualError(t, err, `runtime: input "seq": expected seq(float), received float[1]`)
 	_, err = s.Run(t.Context(), tensors{"x": onnx.Vector[float32](1)})
-	require.ErrorContains(t, err, `input "seq" (seq(float)) is missing`)
+	require.ErrorContains(t, err, "is missing")
 }
 
 func TestRun_growingLoop(t *testing.T) {

@@ -31,6 +31,7 @@ type bound struct {
 // a late value.
 type boundStep struct {
 	late, dynamic bool
+	frees         []int // late values that nobody reads after the step
 	scratch       span
 }
 
@@ -300,8 +301,14 @@ func (b *Binding) unchanged(previous *Binding, st *step) bool {
 	return true
 }
 
-// markDynamic finds the steps whose views change while a run goes on.
+// markDynamic finds the steps whose views change while a run goes on, and those after which late values are dead.
 func (p *Plan) markDynamic(b *Binding) {
+	for id := range p.vals {
+		v := &p.vals[id]
+		if last := max(v.last, v.def); !p.o.Keep && v.def >= 0 && last < len(p.steps) && b.steps[v.def].late {
+			b.steps[last].frees = append(b.steps[last].frees, id)
+		}
+	}
 	for k := range p.steps {
 		st, bs := &p.steps[k], &b.steps[k]
 		bs.dynamic = bs.late || !b.allKnown(st.in) || !b.allKnown(st.caps)

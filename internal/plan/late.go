@@ -10,9 +10,10 @@ import (
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
-// lateValue is the memory of a value whose size is known only while a run goes on. It is kept from run to run.
+// lateValue is the memory of a value whose size is known only while a run goes on.
 type lateValue struct {
 	data  []byte
+	size  int // the largest asked for so far
 	shape []int
 }
 
@@ -229,13 +230,17 @@ func (r *Runner) lateBuffer(id, n int) ([]byte, error) {
 	h := &r.heap[id]
 	if len(h.data) < n {
 		grown := n
-		if len(h.data) > 0 { // it grows from run to run
+		if h.size > 0 && n > h.size { // it grows from run to run
 			grown = room(n)
 		}
-		if err := r.root.hold(int64(grown) - int64(len(h.data))); err != nil {
+		h.size = max(h.size, n)
+		r.spare.retire(h.data)
+		h.data = nil
+		d, err := r.takeBuffer(grown)
+		if err != nil {
 			return nil, err
 		}
-		h.data = onnx.Bytes(grown)
+		h.data = d
 	}
 	return h.data[:n:n], nil
 }

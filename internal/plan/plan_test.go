@@ -143,6 +143,26 @@ func TestRun_dataDependent(t *testing.T) {
 	}
 }
 
+// Late values share buffers as others do.
+func TestRun_lateBuffers(t *testing.T) {
+	b := builder("late chain")
+	x := b.Graph.Input("x", f32("N"))
+	p := mustBuild(t, b, nil, Options{}, chain(b, op(b, "Positive", x), 30))
+	r := p.NewRunner()
+	in := make([]float32, 1024)
+	for i := range in {
+		in[i] = 1
+	}
+	for range 2 {
+		require.InEpsilon(t, 191751.06, data(results(t, r, floats(in...))[0])[1023], 1e-5)
+		require.LessOrEqual(t, r.Held(), int64(4*4096), "61 values of 4096 bytes")
+	}
+	for n := 2; n <= 1024; n += 7 {
+		results(t, r, floats(in[:n]...))
+	}
+	require.LessOrEqual(t, r.Held(), int64(61*4096))
+}
+
 // A branch may hand over a captured value itself; the buffer of that value is free once the branch is done.
 func TestRun_branchReturnsCapture(t *testing.T) {
 	b := builder("if")

@@ -29,6 +29,7 @@ type Runner struct {
 	runs  []opdef.Run
 	late  []lateStep
 	heap  []lateValue
+	spare spare
 	cur   int // the step that runs
 
 	isWired  bool
@@ -345,7 +346,15 @@ func (r *Runner) step(ctx context.Context, k int, run *opdef.Run) error {
 		return err
 	}
 	if bs.late {
-		return r.checkLate(k)
+		if err := r.checkLate(k); err != nil {
+			return err
+		}
+	}
+	for _, id := range bs.frees {
+		r.discard(id)
+	}
+	if len(r.spare.retired) > 0 {
+		r.spare.settle()
 	}
 	return nil
 }

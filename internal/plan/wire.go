@@ -10,6 +10,7 @@ import (
 
 // prepare binds the shapes of the inputs, takes memory, and points the views at the caller's buffers.
 func (r *Runner) prepare(ins, outs []opdef.View, results []onnx.Object) error {
+	r.recycle()
 	if err := r.bindShapes(ins); err != nil {
 		return err
 	}
