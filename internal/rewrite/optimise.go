@@ -99,7 +99,7 @@ func expand(g *onnx.Graph, set *opdef.Set, o Options) error {
 		return nil
 	}
 	names := outputNames(g)
-	p := &preparer{set: set, o: o, f: shape.New(set), limit: bound(o.Limits.Nodes, 200_000)}
+	p := &preparer{set: set, o: o, f: shape.New(set), checked: true, limit: bound(o.Limits.Nodes, 200_000)}
 	p.f.Variable, p.f.Forgive, p.nodes = o.Variable, true, int(compose.Size(g))
 	if err := p.graph(g); err != nil {
 		return err

@@ -78,6 +78,7 @@ type preparer struct {
 	o            Options
 	f            *shape.Inferrer
 	nodes, limit int
+	checked      bool // nodes have been held against their schemas; autodiff may have added outputs since
 	inner        bool // inside a subgraph, whose types the enclosing node has inferred
 }
 
@@ -231,7 +232,7 @@ func (p *preparer) node(b *onnx.Builder, n *onnx.Node) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if facts != nil {
+	if facts != nil && !p.checked {
 		if err := checkNode(n, facts); err != nil {
 			return false, err
 		}

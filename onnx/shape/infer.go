@@ -118,7 +118,7 @@ func (f *Inferrer) node(n *onnx.Node) error {
 		return f.standardBody(n)
 	}
 	if s, ok := def.Facts(n.Opset()); ok {
-		if err := CheckCounts(n, s); err != nil {
+		if err := checkIns(n, s); err != nil {
 			return err
 		}
 	}
