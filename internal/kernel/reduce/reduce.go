@@ -131,6 +131,9 @@ func exp[T vec.Real](v T) T { return T(math.Exp(float64(v))) }
 
 // One reduces x, at most Block numbers; shift is used by SumExp alone.
 func One[T vec.Real](op Op, x []T, shift T) T {
+	if op == Sum {
+		return sum(x)
+	}
 	if len(x) < Lanes {
 		acc := [1]T{Identity[T](op)}
 		s := [1]T{shift}
@@ -149,6 +152,26 @@ func One[T vec.Real](op Op, x []T, shift T) T {
 	Rows(op, lanes[:len(x)], x, shifts[:])
 	for n := Lanes / 2; n > 0; n /= 2 {
 		JoinRows(op, lanes[:n], lanes[n:2*n])
+	}
+	return lanes[0]
+}
+
+// sum is One for Sum, with less ado.
+func sum[T vec.Real](x []T) T {
+	var lanes [Lanes]T
+	for ; len(x) >= Lanes; x = x[Lanes:] {
+		row := x[:Lanes]
+		for i := range lanes {
+			lanes[i] += row[i]
+		}
+	}
+	for i, v := range x {
+		lanes[i] += v
+	}
+	for n := Lanes / 2; n > 0; n /= 2 {
+		for i := range n {
+			lanes[i] += lanes[n+i]
+		}
 	}
 	return lanes[0]
 }
