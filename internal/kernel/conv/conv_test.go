@@ -110,8 +110,12 @@ func (d *data[T]) compare(t testing.TB, r *results[T], name string) {
 		want []float64
 		k    int
 	}{
-		{"y", r.y, d.y, k}, {"relu", r.relu, d.relu, k}, {"packed", r.packed, d.y, k},
-		{"dx", r.dx, d.dx, g.M / g.Groups * g.Taps()}, {"dw", r.dw, d.dw, pixels}, {"db", r.db, d.db, pixels},
+		{"y", r.y, d.y, k},
+		{"relu", r.relu, d.relu, k},
+		{"packed", r.packed, d.y, k},
+		{"dx", r.dx, d.dx, g.M / g.Groups * g.Taps()},
+		{"dw", r.dw, d.dw, pixels},
+		{"db", r.db, d.db, pixels},
 	} {
 		worst, at := kerneltest.Worst(c.got, c.want, c.k)
 		require.LessOrEqual(t, worst, 1.0, "%s: %s at %d", name, c.what, at)

@@ -125,14 +125,20 @@ func fits(sizes []int) bool {
 	return true
 }
 
-// ImageIn, ImageOut, Taps, Pixels and Weights count elements: of one input
-// image, of one output image, of a kernel, of an output channel and of all
-// weights.
-func (g *Geometry) ImageIn() int  { return g.C * product(g.In) }
+// ImageIn counts the elements of an input image.
+func (g *Geometry) ImageIn() int { return g.C * product(g.In) }
+
+// ImageOut counts the elements of an output image.
 func (g *Geometry) ImageOut() int { return g.M * g.Pixels() }
-func (g *Geometry) Taps() int     { return product(g.Kernel) }
-func (g *Geometry) Pixels() int   { return product(g.Out) }
-func (g *Geometry) Weights() int  { return g.M * (g.C / g.Groups) * g.Taps() }
+
+// Taps counts the elements of a kernel.
+func (g *Geometry) Taps() int { return product(g.Kernel) }
+
+// Pixels counts the elements of an output channel.
+func (g *Geometry) Pixels() int { return product(g.Out) }
+
+// Weights counts the weights.
+func (g *Geometry) Weights() int { return g.M * (g.C / g.Groups) * g.Taps() }
 
 func product(sizes []int) int {
 	n := 1
