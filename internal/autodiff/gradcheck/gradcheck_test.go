@@ -95,3 +95,69 @@ func TestCheck_finds(t *testing.T) {
 	wrong.Grad = opdef.NoGrad
 	require.ErrorIs(t, check(set, square, ramp(5, 5)), opdef.ErrNoGrad)
 }
+
+// loop runs h = tanh(h W) + u for some trips, with W and u captured, and gives the last h and all of them.
+func loop(b *onnx.Builder, h, w, u *onnx.Value, trips int64, inner func(b *onnx.Builder, h *onnx.Value) *onnx.Value) *onnx.Node {
+	s := b.Sub("body")
+	s.Graph.Input("i", onnx.TensorOf(onnx.Int64))
+	c := s.Graph.Input("c", onnx.TensorOf(onnx.Bool))
+	x := s.Graph.Input("h", h.Type)
+	y := s.Op("Add", values{inner(s, s.Op("MatMul", values{x, w})), u})
+	s.Graph.Outputs = values{s.Op("Identity", values{c}), y, s.Op("Mul", values{y, y})}
+	return b.Node("", "Loop", 2, values{b.Const(onnx.Scalar(trips)), nil, h}, onnx.GraphAttr("body", s.Graph))
+}
+
+func tanh(b *onnx.Builder, x *onnx.Value) *onnx.Value { return b.Op("Tanh", values{x}) }
+
+// branch is tanh(x) or x*x, by a constant.
+func branch(cond bool) func(b *onnx.Builder, x *onnx.Value) *onnx.Value {
+	return func(b *onnx.Builder, x *onnx.Value) *onnx.Value {
+		s, e := b.Sub("then"), b.Sub("else")
+		s.Graph.Outputs = values{tanh(s, x)}
+		e.Graph.Outputs = values{e.Op("Mul", values{x, x})}
+		return b.Node("", "If", 1, values{b.Const(onnx.Scalar(cond))},
+			onnx.GraphAttr("then_branch", s.Graph), onnx.GraphAttr("else_branch", e.Graph)).Out(0)
+	}
+}
+
+func TestCheck_control(t *testing.T) {
+	for _, cond := range []bool{true, false} {
+		require.NoError(t, check(ops.All, func(b *onnx.Builder, x values) *onnx.Value {
+			return b.Op("Add", values{branch(cond)(b, x[0]), x[0]})
+		}, ramp(4, 4)))
+		require.NoError(t, check(ops.All, func(b *onnx.Builder, x values) *onnx.Value {
+			return loop(b, x[0], x[1], x[2], 3, branch(cond)).Out(0)
+		}, ramp(2, 1, 2), small(4, 2, 2), ramp(2, 1, 2)))
+	}
+	for _, out := range []int{0, 1} {
+		for _, trips := range []int64{0, 1, 4} {
+			require.NoError(t, check(ops.All, func(b *onnx.Builder, x values) *onnx.Value {
+				return loop(b, x[0], x[1], x[2], trips, tanh).Out(out)
+			}, ramp(2, 1, 2), small(4, 2, 2), ramp(2, 1, 2)), "output %d after %d trips", out, trips)
+		}
+	}
+	require.NoError(t, check(ops.All, func(b *onnx.Builder, x values) *onnx.Value {
+		return loop(b, x[0], x[1], x[2], 2, func(b *onnx.Builder, h *onnx.Value) *onnx.Value {
+			return loop(b, h, x[1], h, 2, tanh).Out(0)
+		}).Out(0)
+	}, ramp(2, 1, 2), small(4, 2, 2), ramp(2, 1, 2)), "a loop in a loop")
+}
+
+func small(n int, shape ...int) *onnx.Tensor {
+	t := ramp(n, shape...)
+	for i, d := 0, onnx.View[float32](t.Mutable()); i < len(d); i++ {
+		d[i] /= 8
+	}
+	return t
+}
+
+func TestCheck_throughBody(t *testing.T) {
+	for _, name := range []string{"HardSwish", "Softplus", "Mish", "Swish", "Elu", "Selu", "LeakyRelu", "Softsign", "ReduceSumSquare"} {
+		d := *ops.All.Find("", name)
+		d.Grad = nil
+		one := func(b *onnx.Builder, x values) *onnx.Value {
+			return b.Op("Mul", values{b.Op(name, values{x[0]}), x[0]})
+		}
+		require.NoError(t, check(opdef.NewSet(ops.All, &d), one, ramp(5, 5)), name)
+	}
+}
