@@ -266,7 +266,7 @@ func FuzzConv(f *testing.F) {
 		at := func(i, below int) int { return int(b[i]) % below }
 		groups := 1 + at(3, 3)
 		g, err := NewGeometry(at(0, 4), groups*at(1, 5), groups*at(2, 9), groups,
-			[]int{at(4, 10), at(5, 20)}, []int{1 + at(6, 4), 1 + at(7, 4)}, []int{1 + at(8, 3), 1 + at(9, 3)},
+			[]int{at(4, 10), at(5, 40)}, []int{1 + at(6, 4), 1 + at(7, 4)}, []int{1 + at(8, 3), 1 + at(9, 3)},
 			[]int{1 + at(10, 3), 1 + at(11, 3)}, []int{at(12, 3), at(13, 3), at(14, 3), at(15, 3)})
 		if err != nil {
 			return

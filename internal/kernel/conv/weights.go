@@ -8,9 +8,11 @@ import (
 // A weightsPlan says how the weight gradient is computed: as a product of dy
 // and the input for each tap, with input channels in the vectors; or, where
 // these are few, as one product for all taps, with output channels in them.
-// The sum over the images is cut into parts whose number depends on sizes
+// Where every channel is alone there is no product, only sums over pixels. The
+// sum over the images is cut into parts whose number depends on sizes
 // alone; they are added up in a fixed tree.
 type weightsPlan struct {
+	alone  bool
 	byTap  bool
 	parts  int
 	pixOff []int // byTap: where a pixel begins, relative to the tap
@@ -28,6 +30,9 @@ func (p *Plan[T]) planWeights() weightsPlan {
 	w := weightsPlan{parts: 1}
 	for w.parts < mostParts && 2*w.parts <= p.g.N && 2*w.parts*p.g.Weights() <= partsSize {
 		w.parts *= 2
+	}
+	if w.alone = p.cg == 1 && p.mg == 1 && p.g.Groups > 1; w.alone {
+		return w
 	}
 	byTap := tiled(p.mg, t.Rows) * roundUp(p.cg, t.Cols) * p.taps
 	atOnce := tiled(p.k, t.Rows)*roundUp(p.mg, t.Cols) + copyCost*p.k
@@ -76,7 +81,10 @@ type buffers[T gemm.Float] struct {
 }
 
 func (p *Plan[T]) wideSize() int {
-	if p.weights.byTap {
+	switch {
+	case p.weights.alone:
+		return 0
+	case p.weights.byTap:
 		return roundUp(p.g.Groups*p.stage.plane*p.cg+tail, 16)
 	}
 	return roundUp(p.g.M*p.pixels+tail, 16)
@@ -91,11 +99,14 @@ func (p *Plan[T]) panelRows() int {
 }
 
 func (p *Plan[T]) panelsSize() int {
+	if p.weights.alone {
+		return 0
+	}
 	return roundUp(p.g.Groups*gemm.PackedA(p.t, p.panelRows(), p.pixels), 16)
 }
 
 func (p *Plan[T]) unfoldedSize() int {
-	if p.weights.byTap {
+	if p.weights.byTap || p.weights.alone {
 		return 0
 	}
 	return roundUp(p.g.C*p.taps*p.pixels, 16)
@@ -178,6 +189,10 @@ func (w *weightsGradient[T]) tiles(step weightsStep) int {
 	switch {
 	case step == stageChannels && w.stage.copied:
 		return w.g.C
+	case w.weights.alone && step == multiplyTiles:
+		return w.g.Groups
+	case w.weights.alone:
+		return 0
 	case step == prepareGroups:
 		return w.g.Groups
 	case step == preparePanels:
@@ -226,6 +241,13 @@ func (w *weightsGradient[T]) tile(b buffers[T], step weightsStep, i, image, part
 		return
 	}
 	sum := w.sums[part*roundUp(w.g.Weights(), 16):][:w.g.Weights()]
+	if w.weights.alone {
+		if w.stage.copied {
+			x = b.staged
+		}
+		w.addAlone(sum[i*w.taps:], x[i*w.stage.plane:], w.dy[(image*w.g.M+i)*w.pixels:], first)
+		return
+	}
 	start := gemm.FromC
 	if first {
 		start = gemm.FromZero
@@ -306,6 +328,37 @@ func (w *weightsGradient[T]) multiplyAll(b buffers[T], sum []T, group, panel int
 	}
 }
 
+// addAlone adds one image to the gradient of a channel that is alone.
+func (w *weightsGradient[T]) addAlone(sum, x, dy []T, first bool) {
+	for tap, off := range w.tapOff {
+		var total T
+		for r, row := range w.rowOff {
+			total += dot(dy[r*w.ow:][:w.ow], x[off+row:])
+		}
+		if !first {
+			total += sum[tap]
+		}
+		sum[tap] = total
+	}
+}
+
+// dot multiplies and adds in four chains and these in a tree, each product and
+// each sum rounded.
+func dot[T gemm.Float](x, y []T) T {
+	var s [4]T
+	y = y[:len(x)]
+	for ; len(x) >= 4; x, y = x[4:], y[4:] {
+		s[0] += T(x[0] * y[0])
+		s[1] += T(x[1] * y[1])
+		s[2] += T(x[2] * y[2])
+		s[3] += T(x[3] * y[3])
+	}
+	for i, v := range x {
+		s[i] += T(v * y[i])
+	}
+	return (s[0] + s[1]) + (s[2] + s[3])
+}
+
 // addParts adds the parts in a binary tree into the first.
 func (w *weightsGradient[T]) addParts() {
 	each := roundUp(w.g.Weights(), 16)
@@ -318,6 +371,10 @@ func (w *weightsGradient[T]) addParts() {
 
 // write brings the sum into the order of the weights.
 func (w *weightsGradient[T]) write() {
+	if w.weights.alone {
+		copy(w.dw, w.sums[:w.g.Weights()])
+		return
+	}
 	for g := range w.g.Groups {
 		sum := w.sums[g*w.mg*w.k:][:w.mg*w.k]
 		dw := w.dw[g*w.mg*w.k:][:w.mg*w.k]
