@@ -3,6 +3,7 @@ package train
 import (
 	"fmt"
 	goruntime "runtime"
+	"slices"
 	"sync"
 
 	"github.com/gneiss-ml/gneiss/internal/autodiff"
@@ -169,33 +170,44 @@ func (c *compiled) lossGraph(m *Model) (*graph, error) {
 
 // trainingForms replaces the nodes that differ in training.
 func (c *compiled) trainingForms(m *Model, b *onnx.Builder) error {
-	keep := map[int]bool{}
-	if m.b != nil {
-		byID := map[int]*onnx.Node{}
-		for _, n := range b.Graph.Nodes {
-			byID[n.ID] = n
-		}
-		for _, f := range m.b.TrainingForms() {
-			n := byID[f.Node.ID]
-			switch {
-			case n == nil:
-				return onnx.Internalf("node %.128q has no copy", f.Node.Label())
-			case f.Do != nil:
-				f.Do(b, n)
-			default:
-				keep[n.ID] = true
-			}
+	if m.b == nil {
+		return c.importedForms(b)
+	}
+	byID, keep := map[int]*onnx.Node{}, map[int]bool{}
+	for _, n := range b.Graph.Nodes {
+		byID[n.ID] = n
+	}
+	for _, f := range m.b.TrainingForms() {
+		n := byID[f.Node.ID]
+		switch {
+		case n == nil:
+			return onnx.Internalf("node %.128q has no copy", f.Node.Label())
+		case f.Do != nil:
+			f.Do(b, n)
+		default:
+			keep[n.ID] = true
 		}
 	}
-	return rewrite.Training(b, c.set, func(n *onnx.Node) bool {
-		if m.b != nil {
-			return keep[n.ID]
+	return rewrite.Training(b, c.set, func(n *onnx.Node) bool { return keep[n.ID] })
+}
+
+// importedForms replaces the nodes of a model read from a file that the configuration says to train.
+func (c *compiled) importedForms(b *onnx.Builder) error {
+	update := c.cfg.BatchNorm == UpdateStatistics
+	if update && c.cfg.Convention == convention.PyTorch {
+		for _, n := range slices.Clone(b.Graph.Nodes) {
+			if n.OpType == "BatchNormalization" && n.Domain == "" {
+				layer.UnbiasedBatchNormalization(b, n)
+			}
 		}
+		update = false
+	}
+	return rewrite.Training(b, c.set, func(n *onnx.Node) bool {
 		switch n.OpType {
 		case "Dropout":
 			return c.cfg.Dropout
 		case "BatchNormalization":
-			return c.cfg.BatchNorm == UpdateStatistics
+			return update
 		}
 		return true
 	})

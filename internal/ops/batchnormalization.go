@@ -12,7 +12,6 @@ import (
 //
 // Opset 1, 6: is_test, consumed_inputs, spatial. 9: spatial goes. 14: training_mode and three outputs; before, five outputs,
 // whose number chose the mode. 15: scale and statistics have element types of their own.
-// Inside a training step outputs 3 and 4 are the batch's mean and 1/√(variance + epsilon), for the gradient.
 // The outputs saved_mean and saved_var of old versions are not supported.
 var opBatchNormalization = opdef.Def{
 	Type:     "BatchNormalization",
@@ -124,7 +123,7 @@ func channelShape(shape []int) norm.Shape {
 
 func batchNormStep[T norm.Float](c *opdef.Compile) (opdef.Step, error) {
 	training := c.Node.Int("training_mode", 0) != 0
-	epsilon, momentum := float64(c.Node.Float("epsilon", 1e-5)), float64(c.Node.Float("momentum", 0.9))
+	epsilon, momentum := realAttr(c.Node, "epsilon", 1e-5), realAttr(c.Node, "momentum", 0.9)
 	return opdef.Step{
 		Alias: []opdef.Alias{{Out: 0, In: 0}},
 		State: func() any { return &norm.Batch[T]{Epsilon: epsilon, Momentum: momentum} },
@@ -139,7 +138,6 @@ func batchNormStep[T norm.Float](c *opdef.Compile) (opdef.Step, error) {
 				return nil
 			}
 			b.NewMean, b.NewVar = outOf[T](r, 1), outOf[T](r, 2)
-			b.SavedMean, b.SavedInv = outOf[T](r, 3), outOf[T](r, 4)
 			b.Train(r.Team)
 			return nil
 		},
@@ -161,9 +159,7 @@ func gradBatchNormalization(c *opdef.Grad) error {
 	}
 	training := n.Int("training_mode", 0) != 0
 	ins := values{c.DY(0), c.In(0), c.In(1)}
-	if training {
-		ins = append(ins, c.Y(3), c.Y(4))
-	} else {
+	if !training {
 		ins = append(ins, c.In(3), c.In(4))
 	}
 	g := c.Builder.Node(onnx.Private, "BatchNormalizationGrad", 3, ins,
@@ -182,7 +178,7 @@ func gradBatchNormalization(c *opdef.Grad) error {
 func batchNormStatistics(c *opdef.Grad, dscale, dbias *onnx.Value) {
 	f := formula{c}
 	scale := c.In(1)
-	v := f.add(c.In(4), f.num(float64(c.Node.Float("epsilon", 1e-5))))
+	v := f.add(c.In(4), f.num(realAttr(c.Node, "epsilon", 1e-5)))
 	if c.Needs(3) {
 		c.SetDX(3, f.one("Neg", f.mul(f.div(scale, f.one("Sqrt", v)), dbias)))
 	}

@@ -4,14 +4,15 @@ import (
 	"github.com/gneiss-ml/gneiss/internal/kernel/norm"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
+	"github.com/gneiss-ml/gneiss/onnx/schema"
 )
 
-// BatchNormalizationGrad: the gradients of X, scale and B of a BatchNormalization from (dY, X, scale, s, t), where s and t are
-// the batch's mean and 1/√(variance + epsilon) in training mode, the running mean and variance otherwise.
+// BatchNormalizationGrad: the gradients of X, scale and B of a BatchNormalization from (dY, X, scale) in training mode, whose
+// statistics are computed again, and from (dY, X, scale, mean, variance) otherwise.
 var opBatchNormalizationGrad = opdef.Def{
 	Type:   "BatchNormalizationGrad",
 	Domain: onnx.Private,
-	Schema: private(5, 3),
+	Schema: &schema.Schema{MinIn: 3, MaxIn: 5, MinOut: 3, MaxOut: 3},
 	Infer: func(c *opdef.Infer) error {
 		for i, from := range []int{1, 2, 2} {
 			if err := c.Like(i, from); err != nil {
@@ -25,7 +26,7 @@ var opBatchNormalizationGrad = opdef.Def{
 }
 
 func batchNormGradStep[T norm.Float](c *opdef.Compile) (opdef.Step, error) {
-	training, epsilon := c.Node.Int("training_mode", 0) != 0, float64(c.Node.Float("epsilon", 1e-5))
+	training, epsilon := c.Node.Int("training_mode", 0) != 0, realAttr(c.Node, "epsilon", 1e-5)
 	return opdef.Step{
 		Alias: []opdef.Alias{{Out: 0, In: 0}},
 		State: func() any { return &norm.Batch[T]{Epsilon: epsilon} },
@@ -35,7 +36,6 @@ func batchNormGradStep[T norm.Float](c *opdef.Compile) (opdef.Step, error) {
 			b.DY, b.X, b.Scale = opdef.Of[T](r.In[0]), opdef.Of[T](r.In[1]), opdef.Of[T](r.In[2])
 			b.DX, b.DScale, b.DBias = outOf[T](r, 0), outOf[T](r, 1), outOf[T](r, 2)
 			if training {
-				b.SavedMean, b.SavedInv = opdef.Of[T](r.In[3]), opdef.Of[T](r.In[4])
 				b.TrainBackward(r.Team)
 				return nil
 			}

@@ -6,8 +6,8 @@ import (
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
-// MaxPoolGrad: the gradient of MaxPool and GlobalMaxPool from (dY, Indices, X); of X only the shape is read. Attributes are
-// those of the pooling; none is a global one.
+// MaxPoolGrad: the gradient of MaxPool from (dY, Indices, X); of X only the shape is read. Attributes are
+// those of the pooling.
 var opMaxPoolGrad = opdef.Def{
 	Type:    "MaxPoolGrad",
 	Domain:  onnx.Private,

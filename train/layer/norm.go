@@ -44,34 +44,32 @@ func (l BatchNormalization) Build(b *Builder, x ...*onnx.Value) *onnx.Value {
 		onnx.Float("momentum", float32(momentum)), onnx.Float("epsilon", float32(epsilon)))
 	var form func(*onnx.Builder, *onnx.Node)
 	if b.Convention == pyTorch {
-		form = unbiased(momentum)
+		form = UnbiasedBatchNormalization
 	}
 	b.Training(n, form)
 	return end(n.Out(0))
 }
 
-// unbiased is the training form whose running variance is n/(n-1) times what ONNX's would be, n being the elements per
-// channel: new = m·old + (n/(n-1))·(onnx - m·old).
-func unbiased(momentum float64) func(*onnx.Builder, *onnx.Node) {
-	return func(b *onnx.Builder, n *onnx.Node) {
-		n.SetAttr(onnx.Int("training_mode", 1))
-		x, old := n.In(0), n.In(4)
-		mean, variance := n.MakeOut(1), n.MakeOut(2)
-		b.Reinfer(n)
-		op := func(name string, in ...*onnx.Value) *onnx.Value { return b.Op(name, in) }
-		like := func(v float64) *onnx.Value {
-			if old.Type.Elem == onnx.Float64 {
-				return b.Const(onnx.Scalar(v))
-			}
-			return b.Const(onnx.Scalar(float32(v)))
+// UnbiasedBatchNormalization gives a BatchNormalization node PyTorch's training form: its running variance is n/(n-1) times
+// what ONNX's would be, n being the elements per channel: new = m·old + (n/(n-1))·(onnx - m·old).
+func UnbiasedBatchNormalization(b *onnx.Builder, n *onnx.Node) {
+	n.SetAttr(onnx.Int("training_mode", 1))
+	x, old := n.In(0), n.In(4)
+	mean, variance := n.MakeOut(1), n.MakeOut(2)
+	b.Reinfer(n)
+	op := func(name string, in ...*onnx.Value) *onnx.Value { return b.Op(name, in) }
+	like := func(v float64) *onnx.Value {
+		if old.Type.Elem == onnx.Float64 {
+			return b.Const(onnx.Scalar(v))
 		}
-		cast := func(v *onnx.Value) *onnx.Value {
-			return b.Op("Cast", []*onnx.Value{v}, onnx.Int("to", int64(old.Type.Elem)))
-		}
-		count := cast(op("Div", op("Size", x), op("Size", old)))
-		kept := op("Mul", like(momentum), old)
-		factor := op("Div", count, op("Sub", count, like(1)))
-		fresh := op("Add", kept, op("Mul", factor, op("Sub", variance, kept)))
-		b.Graph.Updates = append(b.Graph.Updates, onnx.Update{Var: n.In(3), New: mean}, onnx.Update{Var: old, New: fresh})
+		return b.Const(onnx.Scalar(float32(v)))
 	}
+	cast := func(v *onnx.Value) *onnx.Value {
+		return b.Op("Cast", []*onnx.Value{v}, onnx.Int("to", int64(old.Type.Elem)))
+	}
+	count := cast(op("Div", op("Size", x), op("Size", old)))
+	kept := op("Mul", like(float64(n.Float("momentum", 0.9))), old)
+	factor := op("Div", count, op("Sub", count, like(1)))
+	fresh := op("Add", kept, op("Mul", factor, op("Sub", variance, kept)))
+	b.Graph.Updates = append(b.Graph.Updates, onnx.Update{Var: n.In(3), New: mean}, onnx.Update{Var: old, New: fresh})
 }

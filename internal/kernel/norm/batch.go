@@ -42,8 +42,8 @@ func (b *Batch[T]) run(team *parallel.Team, stage func(*Batch[T], int)) {
 // Infer computes Y = Scale·(X - Mean)/√(Var + ε) + Bias.
 func (b *Batch[T]) Infer(team *parallel.Team) { b.run(team, (*Batch[T]).inferChannel) }
 
-// Train computes Y from the batch's own statistics (population variance), saves those in SavedMean and SavedInv where not
-// nil, and sets NewMean and NewVar to Momentum·old + (1-Momentum)·batch where not nil.
+// Train computes Y from the batch's own statistics (population variance) and sets NewMean and NewVar to
+// Momentum·old + (1-Momentum)·batch where not nil.
 func (b *Batch[T]) Train(team *parallel.Team) { b.run(team, (*Batch[T]).trainChannel) }
 
 // InferBackward computes DX, DScale and DBias for Infer.
@@ -51,7 +51,7 @@ func (b *Batch[T]) InferBackward(team *parallel.Team) {
 	b.run(team, (*Batch[T]).inferBackwardChannel)
 }
 
-// TrainBackward computes DX, DScale and DBias for Train.
+// TrainBackward computes DX, DScale and DBias for Train; it computes the statistics of X again.
 func (b *Batch[T]) TrainBackward(team *parallel.Team) {
 	b.run(team, (*Batch[T]).trainBackwardChannel)
 }
@@ -110,12 +110,6 @@ func (b *Batch[T]) trainChannel(c int) {
 	if b.NewVar != nil {
 		b.NewVar[c] = blend(b.Var[c], variance, b.Momentum)
 	}
-	if b.SavedMean != nil {
-		b.SavedMean[c] = T(mean)
-	}
-	if b.SavedInv != nil {
-		b.SavedInv[c] = T(inv)
-	}
 	b.affine(c, T(a), T(float64(b.Bias[c])-mean*a))
 }
 
@@ -166,7 +160,8 @@ func (b *Batch[T]) inferBackwardChannel(c int) {
 
 // trainBackwardChannel: dx = scale·inv·(dy - mean(dy) - x̂·mean(dy·x̂)) with x̂ = (x - mean)·inv.
 func (b *Batch[T]) trainBackwardChannel(c int) {
-	mean, inv := float64(b.SavedMean[c]), float64(b.SavedInv[c])
+	mean, variance := b.moments(c)
+	inv := 1 / math.Sqrt(variance+b.Epsilon)
 	dy, dyx := b.sums(c, mean)
 	b.store(c, dyx*inv, dy)
 	if b.DX == nil {
