@@ -12,6 +12,7 @@ import (
 
 	"github.com/gneiss-ml/gneiss/compare"
 	"github.com/gneiss-ml/gneiss/onnx"
+	"github.com/gneiss-ml/gneiss/runtime"
 	"github.com/stretchr/testify/require"
 )
 
@@ -76,6 +77,9 @@ func runKind(t *testing.T, kind string) {
 // runCase runs a case on both engines and compares the outcome with the list.
 func runCase(t *testing.T, c *suiteCase) {
 	for _, e := range engines {
+		if testing.Short() && c.kind == "light" && e.options.Engine == runtime.Plain {
+			continue // whole networks in plain Go take a minute
+		}
 		id, err := c.id()+" "+e.name, check(c, e)
 		key := c.kind + " " + e.name
 		n := ran[key]
