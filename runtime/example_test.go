@@ -2,6 +2,7 @@ package runtime_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"slices"
@@ -69,6 +70,38 @@ func ExampleSession_RunObjects() {
 	// Output:
 	// [-1 2]
 	// [3]
+}
+
+func ExampleSession_Metadata() {
+	m := relu()
+	m.Producer, m.ModelVersion = "pytorch", 2
+	s, err := runtime.New(m, runtime.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	md := s.Metadata()
+	fmt.Println(md.Producer, md.Version, md.Graph)
+	// Output: pytorch 2 relu
+}
+
+// A run says at which node it failed, and of what kind the error is.
+func ExampleNodeError() {
+	b := shape.NewBuilder("add")
+	x, y := b.Graph.Input("x", f32("N")), b.Graph.Input("y", f32("M"))
+	output(b, "z", b.Op("Add", vs{x, y}))
+	s, err := runtime.New(onnx.NewModel(b.Graph), runtime.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = s.Run(context.Background(), map[string]*onnx.Tensor{"x": onnx.Vector[float32](1, 2), "y": onnx.Vector[float32](1, 2, 3)})
+	var at *runtime.NodeError
+	if errors.As(err, &at) {
+		fmt.Println(at.Node, at.OpType, at.Inputs)
+	}
+	fmt.Println(errors.Is(err, onnx.ErrInvalid))
+	// Output:
+	// add Add [float[2] float[3]]
+	// true
 }
 
 func ExampleBinding() {

@@ -21,6 +21,7 @@ func TestRun_enginesAndBatches(t *testing.T) {
 	b := mlp(t)
 	plain := session(t, b, runtime.Options{Engine: runtime.Plain})
 	for _, level := range []runtime.Level{runtime.Full, runtime.Exact, runtime.None} {
+		same := map[int][]byte{}
 		for _, threads := range []int{0, 1, 2, 5} {
 			fast := session(t, b, runtime.Options{Threads: threads, Level: level})
 			for _, n := range []int{1, 5, 0, 5} {
@@ -28,6 +29,10 @@ func TestRun_enginesAndBatches(t *testing.T) {
 				p, f := run(t, plain, in)["y"], run(t, fast, in)["y"]
 				require.Equal(t, []int{n, 3}, f.Shape)
 				require.InDeltaSlice(t, data(p), data(f), 1e-4)
+				if same[n] == nil {
+					same[n] = f.Bytes()
+				}
+				require.Equal(t, same[n], f.Bytes(), "the same bits for %d threads", threads)
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/internal/parallel"
@@ -94,6 +95,10 @@ var testSet = set(
 				panic("two")
 			}
 		}))
+		return nil
+	})},
+	&opdef.Def{Type: "Slow", Infer: opdef.SameAsFirst, Compile: opdef.Each(func(r *opdef.Run) error { // 100 s
+		r.Team.Do(100_000, parallel.Func(func(int) { time.Sleep(time.Millisecond) }))
 		return nil
 	})},
 	&opdef.Def{Type: "Scratch", Infer: opdef.SameAsFirst, Compile: with(opdef.Step{

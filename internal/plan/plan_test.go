@@ -255,6 +255,21 @@ func TestRun_cancel(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
+// A long kernel stops between tiles, with one thread as with two, and its half result is not used.
+func TestRun_cancelInsideKernel(t *testing.T) {
+	for _, threads := range []int{1, 2} {
+		b := builder("slow")
+		x := b.Graph.Input("x", f32("N"))
+		r := mustBuild(t, b, nil, Options{Threads: threads}, op(b, "Slow", x)).NewRunner()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		_, err := r.Results(ctx, []opdef.View{floats(1)})
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Less(t, time.Since(start), 2*time.Second)
+	}
+}
+
 // A panic in a worker, inside a body, is an internal error at the body's node, and the run object stays usable.
 func TestRun_panic(t *testing.T) {
 	b := builder("panic")

@@ -157,10 +157,8 @@ func (r *Runner) once(ctx context.Context, ins, outs []opdef.View, results []onn
 	if err := r.prepare(ins, outs, results); err != nil {
 		return err
 	}
-	if r.p.o.Threads > 1 {
-		r.team = parallel.Acquire(r.p.o.Threads)
-		defer r.release()
-	}
+	r.team = parallel.Acquire(r.p.o.Threads) // a team of one too: it stops between tiles
+	defer r.release()
 	if r.watch(ctx) {
 		r.team.SetStop(r.watching.flag)
 	}
