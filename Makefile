@@ -31,7 +31,7 @@ check:
 	tools/check.sh
 
 interop: build
-	tools/python/interop.sh
+	tools/interop.sh
 
 accuracy: build
 	tools/accuracy.sh
