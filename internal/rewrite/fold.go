@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"encoding/binary"
+	"math"
 
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/gneiss-ml/gneiss/onnx/shape"
@@ -27,6 +28,7 @@ func (p *optimiser) fold() error {
 				return err
 			}
 			p.foldKnown(f, n)
+			p.foldReshape(f, n)
 			if err := p.foldNode(n); err != nil {
 				return onnx.At(n, err)
 			}
@@ -45,6 +47,47 @@ func (p *optimiser) foldKnown(f *shape.Inferrer, n *onnx.Node) {
 			p.setConstant(v, t)
 		}
 	}
+}
+
+// foldReshape lets n, a Reshape to a computed shape, read a constant: where all sizes but one are fixed, the one has a name,
+// and the input has the same name once and as many elements besides, the name is what -1 means.
+func (p *optimiser) foldReshape(f *shape.Inferrer, n *onnx.Node) {
+	if !is(n, "Reshape") || n.NumIn() != 2 || n.In(0) == nil || n.In(1) == nil || n.In(1).Init != nil || !n.In(0).Type.Ranked {
+		return
+	}
+	name, size, ok := oneName(n.In(0).Type.Shape)
+	dims := f.Ints(n.In(1))
+	name2, size2, ok2 := oneName(dims)
+	if !ok || !ok2 || name != name2 || size != size2 {
+		return
+	}
+	to := make([]int64, len(dims))
+	for i, d := range dims {
+		to[i] = d.N
+		if d.Name != "" {
+			to[i] = -1
+		}
+	}
+	t := onnx.Vector(to...)
+	n.SetIn(1, p.g.Initializer(n.In(1).Name, t.Type(), t))
+}
+
+// oneName is the only name among dims and the product of the others, which must be fixed and not 0.
+func oneName(dims []onnx.Dim) (name string, size int, ok bool) {
+	size = 1
+	for _, d := range dims {
+		switch {
+		case d.Name != "" && name == "":
+			name = d.Name
+		case !d.IsFixed() || d.N == 0 || d.N > math.MaxInt:
+			return "", 0, false
+		default:
+			if size, ok = onnx.MulSize(size, int(d.N)); !ok {
+				return "", 0, false
+			}
+		}
+	}
+	return name, size, name != ""
 }
 
 // intTensor is the tensor of type ty with the given contents; nil when not all of them are known.

@@ -206,6 +206,11 @@ func (p *preparer) step(b *onnx.Builder, n *onnx.Node) error {
 			settled[m] = true
 			continue
 		}
+		for _, made := range g.Nodes {
+			if made != n && made.Origin == nil {
+				made.Origin = origin(m)
+			}
+		}
 		if p.nodes += len(g.Nodes) - before; p.nodes > p.limit {
 			return onnx.At(n, &onnx.LimitError{Limit: "nodes after inlining", Value: int64(p.limit), Asked: int64(p.nodes), Unit: "nodes"})
 		}
