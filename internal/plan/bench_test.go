@@ -44,9 +44,9 @@ func BenchmarkRun(b *testing.B) {
 	}
 }
 
-// BenchmarkPlace plans the arena of a wide graph with 20,000 values.
+// BenchmarkPlace plans the arena of a graph with 8,000 values.
 func BenchmarkPlace(b *testing.B) {
-	items := make([]item, 20_000)
+	items := make([]item, 8_000)
 	for b.Loop() {
 		for i := range items {
 			items[i] = item{life{i, i + 3 + i%50}, 64 * (1 + i%97), 0, i}

@@ -187,9 +187,15 @@ func room(n int) int {
 	return roundUp(r + r/4)
 }
 
+// maxPacked is the number of items up to which pack takes the time, quadratic, to place the largest first.
+const maxPacked = 8192
+
 // pack gives the items offsets, largest first, each at the lowest place that is free while it lives, and returns the size
 // of the whole. apart gives each a place of its own.
 func pack(items []item, apart bool) (int, error) {
+	if len(items) > maxPacked && !apart {
+		return packInOrder(items)
+	}
 	slices.SortStableFunc(items, func(x, y item) int { return cmp.Compare(y.n, x.n) })
 	total := 0
 	var busy []int // of the items placed, those that live at the same time, by offset
@@ -226,4 +232,69 @@ func gap(items []item, busy []int, n int) int {
 		at = max(at, o.off+o.n)
 	}
 	return at
+}
+
+// packInOrder is pack for many items: in the order of the steps, each at the first gap that is free at that moment.
+func packInOrder(items []item) (int, error) {
+	slices.SortStableFunc(items, func(x, y item) int { return cmp.Compare(x.from, y.from) })
+	ends := make([]int, len(items)) // by the end of their lives
+	for i := range ends {
+		ends[i] = i
+	}
+	slices.SortStableFunc(ends, func(x, y int) int { return cmp.Compare(items[x].to, items[y].to) })
+	var h gaps
+	for i := range items {
+		for len(ends) > 0 && items[ends[0]].to < items[i].from {
+			h.free(span{off: items[ends[0]].off, n: items[ends[0]].n})
+			ends = ends[1:]
+		}
+		var ok bool
+		if items[i].off, ok = h.take(items[i].n); !ok {
+			return 0, onnx.Invalidf("the values of the graph do not fit the address space")
+		}
+	}
+	return h.end, nil
+}
+
+// gaps is the free places below end, by offset; neighbours are merged.
+type gaps struct {
+	list []span
+	end  int
+}
+
+// maxSearched bounds the search, so that many small gaps do not make it quadratic.
+const maxSearched = 1024
+
+func (g *gaps) take(n int) (off int, ok bool) {
+	for i := range min(len(g.list), maxSearched) {
+		s := &g.list[i]
+		if s.n < n {
+			continue
+		}
+		off = s.off
+		s.off, s.n = s.off+n, s.n-n
+		if s.n == 0 {
+			g.list = slices.Delete(g.list, i, i+1)
+		}
+		return off, true
+	}
+	if n > math.MaxInt-g.end {
+		return 0, false
+	}
+	off = g.end
+	g.end += n
+	return off, true
+}
+
+func (g *gaps) free(s span) {
+	i, _ := slices.BinarySearchFunc(g.list, s.off, func(x span, off int) int { return cmp.Compare(x.off, off) })
+	if i < len(g.list) && s.off+s.n == g.list[i].off {
+		s.n += g.list[i].n
+		g.list = slices.Delete(g.list, i, i+1)
+	}
+	if i > 0 && g.list[i-1].off+g.list[i-1].n == s.off {
+		g.list[i-1].n += s.n
+		return
+	}
+	g.list = slices.Insert(g.list, i, s)
 }

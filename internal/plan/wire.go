@@ -22,7 +22,7 @@ func (r *Runner) prepare(ins, outs []opdef.View, results []onnx.Object) error {
 	if r.wired(ins, outs) {
 		return nil
 	}
-	return r.wire(ins, outs)
+	return r.wire(ins, outs, results != nil)
 }
 
 // bindShapes changes to the binding for the shapes of the inputs.
@@ -149,8 +149,9 @@ func sameBuffer(a, b opdef.View) bool {
 		a.Box == nil && b.Box == nil && slices.Equal(a.Shape, b.Shape)
 }
 
-// wire points the views at the caller's buffers and the arena, and the steps at the views.
-func (r *Runner) wire(ins, outs []opdef.View) error {
+// wire points the views at the caller's buffers and the arena, and the steps at the views. own says that the buffers of outs
+// are new.
+func (r *Runner) wire(ins, outs []opdef.View, own bool) error {
 	r.isWired = false
 	for i, id := range r.p.ins {
 		val := &r.p.vals[id]
@@ -166,7 +167,7 @@ func (r *Runner) wire(ins, outs []opdef.View) error {
 			r.views[id].Data, r.views[id].Box = ins[i].Data, ins[i].Box
 		}
 	}
-	if err := r.wireOuts(ins, outs); err != nil {
+	if err := r.wireOuts(ins, outs, own); err != nil {
 		return err
 	}
 	for id := range r.views {
@@ -196,7 +197,7 @@ func elementOf(t onnx.Type) onnx.Type {
 
 // wireOuts decides which results are written straight into the caller's buffers: those that have a place in the arena
 // otherwise, when the buffer overlaps nothing that the run reads.
-func (r *Runner) wireOuts(ins, outs []opdef.View) error {
+func (r *Runner) wireOuts(ins, outs []opdef.View, own bool) error {
 	if len(outs) != 0 && len(outs) != len(r.p.outs) {
 		return onnx.Internalf("%d outputs expected, %d received", len(r.p.outs), len(outs))
 	}
@@ -213,12 +214,14 @@ func (r *Runner) wireOuts(ins, outs []opdef.View) error {
 		if err := r.p.checkOut(i, &outs[i], &r.b.vals[id]); err != nil {
 			return err
 		}
-		if err := r.p.checkOverlap(i, ins, outs); err != nil {
-			return err
+		if !own {
+			if err := r.p.checkOverlap(i, ins, outs); err != nil {
+				return err
+			}
 		}
 		root := r.b.vals[id].root
 		taken := r.substOf[root] != nil
-		if r.b.vals[id].off >= 0 && !taken && !overlapsAny(outs[i].Data, ins) {
+		if r.b.vals[id].off >= 0 && !taken && (own || !overlapsAny(outs[i].Data, ins)) {
 			r.substOf[root], r.direct[i] = outs[i].Data, true
 		}
 	}
