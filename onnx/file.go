@@ -1,17 +1,14 @@
 package onnx
 
 import (
-	"bufio"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
-	"runtime"
+
+	"github.com/gneiss-ml/gneiss/internal/atomicfile"
 )
 
 // ReadOptions says how a model is read. The zero ReadOptions is the default.
@@ -129,7 +126,7 @@ func (o WriteOptions) WriteFile(m *Model, path string) error {
 		err := e.encode(m)
 		var limit *LimitError
 		if err == nil {
-			return prefixed(writeAtomic(path, e.writeAll))
+			return prefixed(atomicfile.Write(path, e.writeAll))
 		}
 		if !errors.As(err, &limit) || o.External < 0 {
 			return err
@@ -145,82 +142,13 @@ func (o WriteOptions) WriteFile(m *Model, path string) error {
 	if err := e.encode(m); err != nil {
 		return err
 	}
-	if err := writeAtomic(filepath.Join(filepath.Dir(path), name), data.write); err != nil {
+	if err := atomicfile.Write(filepath.Join(filepath.Dir(path), name), data.write); err != nil {
 		return prefixed(err)
 	}
-	return prefixed(writeAtomic(path, e.writeAll))
+	return prefixed(atomicfile.Write(path, e.writeAll))
 }
 
 func (e *encoder) writeAll(w io.Writer) error {
 	_, err := e.WriteTo(w)
 	return err
-}
-
-// writeAtomic makes the file at path hold what write writes, or leaves it as it was. A symbolic link stays one.
-func writeAtomic(path string, write func(io.Writer) error) error {
-	mode := fs.FileMode(0)
-	if info, err := os.Stat(path); err == nil {
-		if !info.Mode().IsRegular() {
-			return Invalidf("%s is not a regular file", path)
-		}
-		mode = info.Mode().Perm()
-		if path, err = filepath.EvalSymlinks(path); err != nil {
-			return err
-		}
-	}
-	f, err := createBeside(path)
-	if err != nil {
-		return err
-	}
-	if err := fill(f, mode, write); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// createBeside makes a new file in the folder of path, with the permissions that the process gives new files.
-func createBeside(path string) (*os.File, error) {
-	var id [8]byte
-	rand.Read(id[:])
-	name := fmt.Sprintf(".%s.%s.tmp", filepath.Base(path), hex.EncodeToString(id[:]))
-	return os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-}
-
-// fill writes, flushes to the disk and closes f.
-func fill(f *os.File, mode fs.FileMode, write func(io.Writer) error) error {
-	err := func() error {
-		if mode != 0 {
-			if err := f.Chmod(mode); err != nil && runtime.GOOS != "windows" {
-				return err
-			}
-		}
-		w := bufio.NewWriterSize(f, 1<<16)
-		if err := write(w); err != nil {
-			return err
-		}
-		if err := w.Flush(); err != nil {
-			return err
-		}
-		return f.Sync()
-	}()
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	return err
-}
-
-// syncDir makes a new name in dir survive a loss of power, where the system can.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/gneiss-ml/gneiss/internal/atomicfile"
 	"github.com/stretchr/testify/require"
 )
 
@@ -221,7 +222,7 @@ func TestWriteFile_fails(t *testing.T) {
 	g.Initializer("later", TensorOf(Float32), nil)
 	require.ErrorContains(t, NewModel(g).WriteFile(path), "no contents")
 	full := errors.New("disk full")
-	require.ErrorIs(t, writeAtomic(path, func(w io.Writer) error {
+	require.ErrorIs(t, atomicfile.Write(path, func(w io.Writer) error {
 		_, err := w.Write(bytes.Repeat([]byte("x"), 1<<20))
 		return errors.Join(err, full)
 	}), full)
