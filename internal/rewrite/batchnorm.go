@@ -46,10 +46,7 @@ func (p *optimiser) foldBatchNorm(n *onnx.Node) bool {
 	setWeights(p.g, conv, w, s, b)
 	v, y := n.Out(0), conv.Out(0)
 	v.Name, y.Name = y.Name, v.Name
-	v.ReplaceUses(y)
-	if p.outputs[v] {
-		p.outputs[y] = true
-	}
+	replace(v, y, p.outputs)
 	conv.Origin = append(origin(conv), origin(n)...)
 	return true
 }

@@ -39,7 +39,7 @@ func (p *optimiser) common() error {
 			}
 			for i, v := range n.Outputs() {
 				if v != nil {
-					v.ReplaceUses(old.Out(i))
+					replace(v, old.Out(i), p.outputs)
 				}
 			}
 			gone = append(gone, n)
@@ -68,7 +68,7 @@ func (p *optimiser) commonConstants() {
 		}
 		key := fmt.Sprint(t.Elem, t.Shape) + string(t.Bytes())
 		if old := first[key]; old != nil {
-			v.ReplaceUses(old)
+			replace(v, old, p.outputs)
 			continue
 		}
 		first[key] = v

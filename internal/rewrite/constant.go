@@ -13,7 +13,7 @@ func (p *preparer) constant(n *onnx.Node) error {
 	}
 	v := n.Out(0)
 	w := n.Graph().Initializer(v.Name, t.Type(), t)
-	v.ReplaceUses(w)
+	replace(v, w, p.outputs)
 	v.Name, w.Name = w.Name, v.Name
 	return nil
 }

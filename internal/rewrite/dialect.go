@@ -59,6 +59,7 @@ func namedDims(t onnx.Type, dims map[string]int, found map[string]bool) onnx.Typ
 // hoist moves the initializers of subgraphs to the outermost graph, so that a weight is a weight wherever it stands. Those
 // that are also inputs stay.
 func hoist(g *onnx.Graph) {
+	outputs := outputsOf(g)
 	taken := map[string]bool{}
 	for _, v := range ownValues(g) {
 		taken[v.Name] = true
@@ -79,7 +80,7 @@ func hoist(g *onnx.Graph) {
 			}
 			taken[w.Name] = true
 			w.Doc = v.Doc
-			v.ReplaceUses(w)
+			replace(v, w, outputs)
 		}
 		s.Initializers = stay
 		return nil
@@ -123,7 +124,7 @@ func one(b *onnx.Builder, n *onnx.Node) *onnx.Value {
 }
 
 // lowerDialect lets other nodes take the place of n when it is such an operator; the caller removes n.
-func lowerDialect(b *onnx.Builder, n *onnx.Node) bool {
+func lowerDialect(b *onnx.Builder, n *onnx.Node, outputs map[*onnx.Value]bool) bool {
 	lower := dialects[n.OpType]
 	if lower == nil || n.Domain != "" || n.NumIn() == 0 || n.NumOut() != 1 || n.Out(0) == nil {
 		return false
@@ -134,7 +135,7 @@ func lowerDialect(b *onnx.Builder, n *onnx.Node) bool {
 		m.Origin = []int{n.ID}
 	}
 	v := n.Out(0)
-	v.ReplaceUses(y)
+	replace(v, y, outputs)
 	v.Name, y.Name = y.Name, v.Name
 	return true
 }

@@ -15,6 +15,9 @@ func (p *optimiser) identities() error {
 		}
 		var gone []*onnx.Node
 		for _, n := range order {
+			if err := p.o.err(); err != nil {
+				return err
+			}
 			if v, w := n.Out(0), n.In(0); v != nil && w != nil && p.doesNothing(n) && p.substitute(v, w) {
 				gone = append(gone, n)
 			}
@@ -58,8 +61,7 @@ func (p *optimiser) substitute(v, w *onnx.Value) bool {
 			return false
 		}
 		v.Name, w.Name = w.Name, v.Name
-		p.outputs[w] = true
 	}
-	v.ReplaceUses(w)
+	replace(v, w, p.outputs)
 	return true
 }

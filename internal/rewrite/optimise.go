@@ -54,14 +54,8 @@ func (p *optimiser) passes(list ...func() error) {
 
 // look notes what the passes must leave in place.
 func (p *optimiser) look() {
-	p.outputs, p.inputs = map[*onnx.Value]bool{}, map[*onnx.Value]bool{}
+	p.outputs, p.inputs = outputsOf(p.g), map[*onnx.Value]bool{}
 	_ = graphs(p.g, func(s *onnx.Graph) error {
-		for _, v := range s.Outputs {
-			p.outputs[v] = true
-		}
-		for _, u := range s.Updates {
-			p.outputs[u.New] = true
-		}
 		for _, v := range s.Inputs {
 			p.inputs[v] = v.IsInitializer()
 		}
@@ -81,7 +75,7 @@ func (p *optimiser) constant(v *onnx.Value) *onnx.Tensor {
 func (p *optimiser) setConstant(v *onnx.Value, t *onnx.Tensor) {
 	w := p.g.Initializer(v.Name, t.Type(), t)
 	v.Name, w.Name = w.Name, v.Name
-	v.ReplaceUses(w)
+	replace(v, w, p.outputs)
 }
 
 // expand replaces operators without a kernel by their bodies: gradients may have brought some.

@@ -51,6 +51,7 @@ func Prepare(m *onnx.Model, set *opdef.Set, o Options) (*onnx.Graph, error) {
 	}
 	p := &preparer{set: set, o: o, f: shape.New(set), limit: bound(o.Limits.Nodes, 200_000)}
 	p.f.Variable, p.f.Forgive = o.Variable, true
+	p.outputs = outputsOf(g)
 	if err := graphs(g, p.flatten); err != nil {
 		return nil, err
 	}
@@ -78,8 +79,9 @@ type preparer struct {
 	o            Options
 	f            *shape.Inferrer
 	nodes, limit int
-	checked      bool // nodes have been held against their schemas; autodiff may have added outputs since
-	inner        bool // inside a subgraph, whose types the enclosing node has inferred
+	outputs      map[*onnx.Value]bool // of any graph; kept up to date while constants are replaced
+	checked      bool                 // nodes have been held against their schemas; autodiff may have added outputs since
+	inner        bool                 // inside a subgraph, whose types the enclosing node has inferred
 }
 
 // stamp writes the version that each node means into the node and lets the graph mean the newest ones, so that nodes which
@@ -121,7 +123,7 @@ func (p *preparer) flatten(g *onnx.Graph) error {
 			if err := p.constant(n); err != nil {
 				return onnx.At(n, err)
 			}
-		case p.set.Find(n.Domain, n.OpType) != nil || !lowerDialect(b, n):
+		case p.set.Find(n.Domain, n.OpType) != nil || !lowerDialect(b, n, p.outputs):
 			continue
 		}
 		gone = append(gone, n)
@@ -226,6 +228,7 @@ func (p *preparer) step(b *onnx.Builder, n *onnx.Node) error {
 // there, is looked at again.
 func (p *preparer) node(b *onnx.Builder, n *onnx.Node) (ok bool, err error) {
 	if is(n, "Constant") {
+		p.outputs = outputsOf(b.Graph) // few nodes, see graph
 		if err := p.constant(n); err != nil {
 			return false, err
 		}

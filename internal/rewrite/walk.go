@@ -64,3 +64,34 @@ func ownValues(g *onnx.Graph) values {
 func is(n *onnx.Node, opType string) bool {
 	return n != nil && n.OpType == opType && onnx.IsDefaultDomain(n.Domain)
 }
+
+// outputsOf is the outputs of g and of the graphs inside it, and the new values of variables.
+func outputsOf(g *onnx.Graph) map[*onnx.Value]bool {
+	outputs := map[*onnx.Value]bool{}
+	_ = graphs(g, func(s *onnx.Graph) error {
+		for _, v := range s.Outputs {
+			outputs[v] = true
+		}
+		for _, u := range s.Updates {
+			outputs[u.New] = true
+		}
+		return nil
+	})
+	return outputs
+}
+
+// replace makes the readers of v read w. outputs, which is kept up to date, spares the walk through all graphs that
+// Value.ReplaceUses must make: that adds up where many values are replaced.
+func replace(v, w *onnx.Value, outputs map[*onnx.Value]bool) {
+	if outputs[v] {
+		v.ReplaceUses(w)
+		outputs[w] = true
+		delete(outputs, v)
+		return
+	}
+	for _, u := range slices.Clone(v.Uses()) {
+		if u.Node != w.Node() {
+			u.Node.SetIn(u.Index, w)
+		}
+	}
+}

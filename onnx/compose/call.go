@@ -12,13 +12,13 @@ import (
 //
 // The error is of the invalid kind: too many inputs, a missing attribute, an output that the body leaves absent.
 func Call(n *onnx.Node, f *onnx.Function) ([]*onnx.Node, error) {
-	made, err := expand(n, f)
+	made, err := expand(n, f, nil)
 	n.Graph().Remove(n)
 	return made, err
 }
 
-// expand is Call without the removal of n.
-func expand(n *onnx.Node, f *onnx.Function) ([]*onnx.Node, error) {
+// expand is Call without the removal of n. outputs, when not nil, is kept up to date.
+func expand(n *onnx.Node, f *onnx.Function, outputs borders) ([]*onnx.Node, error) {
 	if n.NumIn() > len(f.Body.Inputs) || n.NumOut() > len(f.Body.Outputs) {
 		return nil, onnx.Invalidf("function %.128q has %d inputs and %d outputs, called with %d and %d", f.Name,
 			len(f.Body.Inputs), len(f.Body.Outputs), n.NumIn(), n.NumOut())
@@ -31,17 +31,61 @@ func expand(n *onnx.Node, f *onnx.Function) ([]*onnx.Node, error) {
 	if err := b.graph(f.Body); err != nil {
 		return made, err
 	}
+	outputs.add(made)
 	for i, v := range n.Outputs() {
 		switch {
 		case v == nil:
 		case outs[i] != nil:
-			v.ReplaceUses(outs[i])
+			outputs.replace(v, outs[i])
 			rename(v, outs[i], f.Body.Outputs[i])
 		case v.Used():
 			return made, onnx.Invalidf("output %d of function %.128q is absent", i, f.Name)
 		}
 	}
 	return made, nil
+}
+
+// borders is the outputs of all graphs within one. It spares the walk through all of them that Value.ReplaceUses must make:
+// that adds up where many calls are expanded.
+type borders map[*onnx.Value]bool
+
+// graph adds the outputs of g and of the graphs inside it.
+func (b borders) graph(g *onnx.Graph) {
+	for _, v := range g.Outputs {
+		b[v] = true
+	}
+	for _, u := range g.Updates {
+		b[u.New] = true
+	}
+	b.add(g.Nodes)
+}
+
+// add adds the outputs of the graphs inside nodes.
+func (b borders) add(nodes []*onnx.Node) {
+	if b == nil {
+		return
+	}
+	for _, n := range nodes {
+		for _, s := range n.Subgraphs() {
+			b.graph(s)
+		}
+	}
+}
+
+// replace makes the readers of v read w.
+func (b borders) replace(v, w *onnx.Value) {
+	if b == nil || b[v] {
+		v.ReplaceUses(w)
+		if b != nil {
+			b[w] = true
+		}
+		return
+	}
+	for _, u := range slices.Clone(v.Uses()) {
+		if u.Node != w.Node() {
+			u.Node.SetIn(u.Index, w)
+		}
+	}
 }
 
 // rename lets w, which takes the place of v, have v's name when the body made it.

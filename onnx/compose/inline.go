@@ -182,18 +182,19 @@ func (fs *Functions) Inline(g *onnx.Graph) error {
 	if err := fs.Check(g); err != nil || len(fs.byKey) == 0 {
 		return err
 	}
-	total := Size(g)
-	return fs.inline(g, &total)
+	total, outputs := Size(g), borders{}
+	outputs.graph(g)
+	return fs.inline(g, &total, outputs)
 }
 
-func (fs *Functions) inline(g *onnx.Graph, total *int64) error {
+func (fs *Functions) inline(g *onnx.Graph, total *int64, outputs borders) error {
 	var calls []*onnx.Node
 	for i := 0; i < len(g.Nodes); i++ { // grows while it is walked: what a body brings is looked at as well
 		n := g.Nodes[i]
 		f := fs.find(n)
 		if f == nil {
 			for _, s := range n.Subgraphs() {
-				if err := fs.inline(s, total); err != nil {
+				if err := fs.inline(s, total, outputs); err != nil {
 					return err
 				}
 			}
@@ -203,7 +204,7 @@ func (fs *Functions) inline(g *onnx.Graph, total *int64) error {
 		if err := fs.count(*total); err != nil {
 			return onnx.At(n, err)
 		}
-		if _, err := expand(n, f.Function); err != nil {
+		if _, err := expand(n, f.Function, outputs); err != nil {
 			return onnx.At(n, err)
 		}
 		calls = append(calls, n)

@@ -147,3 +147,32 @@ func TestInline_twice(t *testing.T) {
 	_, err := compose.Inline(model("f0", f, f), compose.Limits{})
 	require.ErrorContains(t, err, "defined twice")
 }
+
+func TestInline_many(t *testing.T) {
+	f := function("f", func(b *onnx.Builder, x *onnx.Value) *onnx.Value {
+		s := b.Sub("then")
+		y := b.Op("Relu", values{x})
+		s.Graph.Outputs = values{y} // a value of the enclosing graph
+		return b.Node("", "If", 1, values{x}, onnx.GraphAttr("then_branch", s.Graph)).Out(0)
+	})
+	g := onnx.NewGraph("g", nil)
+	b := onnx.NewBuilder(g, nil)
+	x := g.Input("x", onnx.Type{})
+	const calls = 20_000
+	for range calls {
+		x = call(b, "f", x)
+	}
+	s := b.Sub("then")
+	s.Graph.Outputs = values{x}
+	g.Outputs = values{b.Node("", "If", 1, values{x}, onnx.GraphAttr("then_branch", s.Graph)).Out(0)}
+	m := onnx.NewModel(g)
+	m.Functions = []*onnx.Function{f}
+	c, err := compose.Inline(m, compose.Limits{})
+	require.NoError(t, err)
+	order, ok := onnx.Sorted(c.Graph, nil)
+	require.True(t, ok)
+	require.Len(t, order, 2*calls+1)
+	last := order[len(order)-1]
+	require.Same(t, last.In(0), last.Subgraph("then_branch").Outputs[0])
+	require.Same(t, order[len(order)-2], last.In(0).Node())
+}
