@@ -341,9 +341,8 @@ func toComplex(from onnx.ElemType) func(*wide, int) error {
 	case wideUint:
 		return unary(func(w *wide, i int) { w.c[i] = complex(float64(w.u[i]), 0) })
 	case wideString:
-		return parsing(func(w *wide, i int, s string) error {
-			f, err := parseFloat(s)
-			w.c[i] = complex(f, 0)
+		return parsing(func(w *wide, i int, s string) (err error) {
+			w.c[i], err = strconv.ParseComplex(s, 128)
 			return err
 		})
 	}

@@ -25,6 +25,14 @@ func sizeDim(d onnx.Dim) onnx.Dim {
 	return d
 }
 
+// fits is d, which was computed from parts, or an error where the parts are numbers and the result is none.
+func fits(d onnx.Dim, parts ...onnx.Dim) (onnx.Dim, error) {
+	if known(parts...) && (!known(d) || d.N < 0) {
+		return onnx.Unknown, onnx.Invalidf("a size made of %v is out of range", parts)
+	}
+	return sizeDim(d), nil
+}
+
 // unknownDims is n unknown dims.
 func unknownDims(n int) []onnx.Dim {
 	ds := make([]onnx.Dim, n)

@@ -25,7 +25,9 @@ func inferOneHot(c *opdef.Infer) error {
 	}
 	depth := onnx.Unknown
 	if v, ok := c.Ints(1); ok && len(v) == 1 {
-		depth = sizeDim(v[0])
+		if depth, err = fits(v[0], v[0]); err != nil {
+			return err
+		}
 	} else if t := c.Const(1); t != nil && t.Len() == 1 {
 		if depth.N, err = depthOf(t); err != nil {
 			return err

@@ -75,11 +75,10 @@ func inferPad(c *opdef.Infer) error {
 			out[a] = onnx.Unknown
 			continue
 		}
-		d := addDims(addDims(x[a], pads[i]), pads[len(axes)+i])
-		if known(d) && d.N < 0 {
-			return onnx.Invalidf("the pads %v cut more off axis %d than it has", pads, a)
+		before, after := pads[i], pads[len(axes)+i]
+		if out[a], err = fits(addDims(addDims(x[a], before), after), x[a], before, after); err != nil {
+			return err
 		}
-		out[a] = sizeDim(d)
 	}
 	c.Set(0, c.Elem(0), out...)
 	return nil

@@ -72,6 +72,9 @@ func inferSlice(c *opdef.Infer) error {
 		return onnx.Invalidf("%d starts, %d ends, %d axes and %d steps", len(starts), len(ends), len(axes), len(steps))
 	}
 	for i, axis := range axes {
+		if isNumber(steps[i], 0) {
+			return onnx.Invalidf("step 0 at axis %d", axis)
+		}
 		a, _ := opdef.Axis(axis, len(x))
 		out[a] = sliceDim(x[a], starts[i], ends[i], steps[i])
 	}

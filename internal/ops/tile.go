@@ -53,7 +53,9 @@ func inferTile(c *opdef.Infer) error {
 		if known(repeats[i]) && repeats[i].N < 0 {
 			return onnx.Invalidf("%d repeats of axis %d", repeats[i].N, i)
 		}
-		out[i] = sizeDim(mulDims(d, repeats[i]))
+		if out[i], err = fits(mulDims(d, repeats[i]), d, repeats[i]); err != nil {
+			return err
+		}
 	}
 	c.Set(0, c.Elem(0), out...)
 	return nil
