@@ -154,8 +154,8 @@ func outOf[T onnx.Number](r *opdef.Run, i int) []T {
 
 func gradBatchNormalization(c *opdef.Grad) error {
 	n := c.Node
-	if c.DY(0) == nil {
-		return onnx.Unsupportedf("the gradient of running statistics is not supported")
+	if c.DY(1) != nil || c.DY(2) != nil {
+		return onnx.Unsupportedf("%w with respect to running statistics", opdef.ErrNoGrad)
 	}
 	training := n.Int("training_mode", 0) != 0
 	ins := values{c.DY(0), c.In(0), c.In(1)}
