@@ -1,9 +1,14 @@
 package ops_test
 
 import (
+	"context"
 	"testing"
 
+	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/internal/ops"
+	"github.com/gneiss-ml/gneiss/internal/plan"
 	"github.com/gneiss-ml/gneiss/onnx"
+	"github.com/gneiss-ml/gneiss/onnx/shape"
 	"github.com/stretchr/testify/require"
 )
 
@@ -200,4 +205,36 @@ func TestMove_gradients(t *testing.T) {
 	checkGradOuts(t, "Split", 3, tensors{x, ints(1, 0, 3)}, onnx.Int("axis", 1))
 	checkGradOuts(t, "TopK", 1, tensors{x, ints(2)})
 	checkGrad(t, "DepthToSpace", tensors{random[float64](t, 3, -1, 1, 1, 8, 1, 2)}, onnx.Int("blocksize", 2), onnx.Str("mode", "CRD"))
+}
+
+// TestMove_noAllocation runs the operators of shape chains and views with shapes that were seen before.
+func TestMove_noAllocation(t *testing.T) {
+	b := shape.BuilderFor(onnx.NewGraph("g", nil), ops.All)
+	x := b.Graph.Input("x", onnx.TensorOf(onnx.Float32, onnx.Named("N"), onnx.Fixed(4), onnx.Fixed(6)))
+	y := b.Op("Transpose", values{x}, onnx.Ints("perm", 0, 2, 1))
+	y = b.Op("Slice", values{y, b.Const(ints(1)), b.Const(ints(5)), b.Const(ints(1))})
+	y = b.Op("Concat", values{y, y}, onnx.Int("axis", 2))
+	y = b.Op("Gather", values{y, b.Const(ints(3, 0))}, onnx.Int("axis", 1))
+	n := b.Op("Gather", values{b.Op("Shape", values{x}), b.Const(ints(0))})
+	y = b.Op("Reshape", values{y, b.Op("Concat", values{n, b.Const(ints(-1))}, onnx.Int("axis", 0))})
+	y = b.Op("Unsqueeze", values{y, b.Const(ints(1))})
+	y = b.Op("Expand", values{y, b.Const(ints(1, 2, 1))})
+	y = b.Op("Cast", values{y}, onnx.Int("to", int64(onnx.Float64)))
+	s := b.Node("", "Split", 2, values{y}, onnx.Int("axis", 2), onnx.Int("num_outputs", 2))
+	b.Graph.Outputs = values{s.Out(0), b.Op("Flatten", values{s.Out(1)})}
+	require.NoError(t, b.Err())
+	require.Equal(t, "double[N,2,8]", s.Out(0).Type.String())
+	p, err := plan.Build(b.Graph, plan.NewVars(), plan.Options{Set: ops.All})
+	require.NoError(t, err)
+	r := p.NewRunner()
+	defer r.Close()
+	in := []opdef.View{plan.ViewOf(random[float32](t, 1, 0, 1, 3, 4, 6))}
+	ctx := context.Background()
+	require.NoError(t, r.Run(ctx, in, nil))
+	require.Equal(t, []int{3, 2, 8}, r.Out(0).Shape)
+	require.Zero(t, testing.AllocsPerRun(20, func() {
+		if err := r.Run(ctx, in, nil); err != nil {
+			panic(err)
+		}
+	}))
 }
