@@ -23,12 +23,12 @@ func compileNegativeLogLikelihoodLossGrad(c *opdef.Compile) (opdef.Step, error) 
 }
 
 func negativeLogLikelihoodLossGrad[T float](t *lossTensors[T]) error {
-	l, err := newClassLoss(t.Node, t.In[1].Shape, t.In[2])
-	if err != nil {
+	l := &t.loss
+	if err := l.set(t.Node, t.In[1].Shape, t.In[2]); err != nil {
 		return err
 	}
 	dy, w, slope := t.in(0), t.in(3), t.take(l.n)
-	if err := scoreSlopes(&l, dy, w, slope); err != nil {
+	if err := scoreSlopes(l, dy, w, slope); err != nil {
 		return err
 	}
 	dx := t.out(0, l.n*l.classes)

@@ -20,12 +20,12 @@ var opSoftmaxCrossEntropyLossGrad = opdef.Def{
 }
 
 func softmaxCrossEntropyLossGrad[T float](t *lossTensors[T]) error {
-	l, err := newClassLoss(t.Node, t.In[1].Shape, t.In[2])
-	if err != nil {
+	l := &t.loss
+	if err := l.set(t.Node, t.In[1].Shape, t.In[2]); err != nil {
 		return err
 	}
 	dy, logp, w, slope := t.in(0), t.in(1), t.in(3), t.take(l.n)
-	if err := scoreSlopes(&l, dy, w, slope); err != nil {
+	if err := scoreSlopes(l, dy, w, slope); err != nil {
 		return err
 	}
 	dx := t.out(0, len(logp))

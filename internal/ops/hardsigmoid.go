@@ -13,10 +13,11 @@ var opHardSigmoid = opdef.Def{
 	Infer: opdef.SameAsFirst,
 	Compile: activation(func(n *onnx.Node) func(float64) float64 {
 		alpha, beta := realAttr(n, "alpha", 0.2), realAttr(n, "beta", 0.5)
-		return func(v float64) float64 { return max(0, min(1, alpha*v+beta)) }
+		return func(v float64) float64 { return max(0, min(1, float64(alpha*v)+beta)) }
 	}),
 	Upgrade: dropConsumed,
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
-		return f.where(f.test("And", f.test("Greater", y, f.num(0)), f.test("Less", y, f.num(1))), f.num(realAttr(f.Node, "alpha", 0.2)), f.num(0))
+		rising := f.test("And", f.test("Greater", y, f.num(0)), f.test("Less", y, f.num(1)))
+		return f.where(rising, f.num(realAttr(f.Node, "alpha", 0.2)), f.num(0))
 	}),
 }

@@ -18,10 +18,11 @@ type classLoss struct {
 	mean, none        bool
 }
 
-// newClassLoss looks at scores, labels and the node's attributes.
-func newClassLoss(n *onnx.Node, scores []int, labels opdef.View) (l classLoss, err error) {
+// set looks at the shape of scores, the labels and the node's attributes.
+func (l *classLoss) set(n *onnx.Node, scores []int, labels opdef.View) error {
+	*l = classLoss{}
 	if len(scores) < 2 {
-		return l, onnx.Invalidf("expected scores of rank 2 or more, received shape %v", scores)
+		return onnx.Invalidf("expected scores of rank 2 or more, received shape %v", scores)
 	}
 	l.classes, l.inner = scores[1], 1
 	for _, d := range scores[2:] {
@@ -29,7 +30,7 @@ func newClassLoss(n *onnx.Node, scores []int, labels opdef.View) (l classLoss, e
 	}
 	l.n = scores[0] * l.inner
 	if labels.Len() != l.n {
-		return l, onnx.Invalidf("labels of shape %v do not fit scores of shape %v", labels.Shape, scores)
+		return onnx.Invalidf("labels of shape %v do not fit scores of shape %v", labels.Shape, scores)
 	}
 	switch labels.Elem {
 	case onnx.Int64:
@@ -37,7 +38,7 @@ func newClassLoss(n *onnx.Node, scores []int, labels opdef.View) (l classLoss, e
 	case onnx.Int32:
 		l.labels32 = opdef.Of[int32](labels)
 	default:
-		return l, badElem(labels.Elem)
+		return badElem(labels.Elem)
 	}
 	if a := n.Attr("ignore_index"); a != nil {
 		l.ignoring, l.ignore = true, a.I
@@ -49,9 +50,9 @@ func newClassLoss(n *onnx.Node, scores []int, labels opdef.View) (l classLoss, e
 		l.none = true
 	case "sum":
 	default:
-		return l, onnx.Invalidf("reduction: expected \"none\", \"sum\" or \"mean\", received %.128q", r)
+		return onnx.Invalidf("reduction: expected \"none\", \"sum\" or \"mean\", received %.128q", r)
 	}
-	return l, nil
+	return nil
 }
 
 // class is the label of sample i; ok is false where it is to be ignored.
@@ -147,6 +148,7 @@ func inferLoss(c *opdef.Infer) error {
 type lossTensors[T float] struct {
 	*opdef.Run
 	codec   *codec[T]
+	loss    classLoss
 	scratch []T
 	lines   lines[T]
 }
@@ -232,7 +234,7 @@ func lossStep[T float](f func(*lossTensors[T]) error, codec *codec[T]) opdef.Ste
 			}
 			return n * int(unsafe.Sizeof(T(0)))
 		},
-		State: func() any { return &lossTensors[T]{codec: codec} },
+		State: func() any { return &lossTensors[T]{codec: codec, lines: lines[T]{f: logSoftmaxLine[T]}} },
 		Run: func(r *opdef.Run) error {
 			t := r.State.(*lossTensors[T])
 			t.Run, t.scratch = r, onnx.View[T](r.Scratch)

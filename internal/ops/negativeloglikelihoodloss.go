@@ -24,13 +24,13 @@ var opNegativeLogLikelihoodLoss = opdef.Def{
 }
 
 func negativeLogLikelihoodLoss[T float](t *lossTensors[T]) error {
-	l, err := newClassLoss(t.Node, t.In[0].Shape, t.In[1])
-	if err != nil {
+	l := &t.loss
+	if err := l.set(t.Node, t.In[0].Shape, t.In[1]); err != nil {
 		return err
 	}
 	logp, w := t.in(0), t.in(2)
 	if w != nil && len(w) != l.classes {
 		return onnx.Invalidf("expected %d weights, received %d", l.classes, len(w))
 	}
-	return t.finish(&l, logp, w)
+	return t.finish(l, logp, w)
 }

@@ -135,7 +135,9 @@ func axesIn(r *opdef.Run) []int64 {
 }
 
 // reduceFloats compiles a reduction of floating-point numbers; nil when the type is another.
-func reduceFloats(c *opdef.Compile, op reduce.Op, f32 func(float32, int) float32, f64 func(float64, int) float64) (s opdef.Step, ok bool) {
+func reduceFloats(
+	c *opdef.Compile, op reduce.Op, f32 func(float32, int) float32, f64 func(float64, int) float64,
+) (s opdef.Step, ok bool) {
 	switch e := c.Elem(0); e {
 	case onnx.Float32:
 		return reduceStep(op, f32, nil), true
@@ -225,7 +227,8 @@ func unreduce(c *opdef.Grad, v *onnx.Value) *onnx.Value {
 }
 
 func reduceAttrs(n *onnx.Node) []onnx.Attribute {
-	return []onnx.Attribute{onnx.Int("keepdims", n.Int("keepdims", 1)), onnx.Int("noop_with_empty_axes", n.Int("noop_with_empty_axes", 0))}
+	keep, noop := n.Int("keepdims", 1), n.Int("noop_with_empty_axes", 0)
+	return []onnx.Attribute{onnx.Int("keepdims", keep), onnx.Int("noop_with_empty_axes", noop)}
 }
 
 // again emits a Reduce operator of x over the axes of c.Node.

@@ -76,10 +76,10 @@ func (t *reduction[T]) split(shape []int, reducedAxis func(i int) bool) {
 		case red == last && len(t.kept)+len(t.reduced) == 0:
 			t.inner *= d
 		case red:
-			t.reduced = joinAxis(t.reduced, axis{d, stride}, last)
+			t.reduced = mergeAxis(t.reduced, axis{d, stride}, last)
 			last = true
 		default:
-			t.kept = joinAxis(t.kept, axis{d, stride}, !last)
+			t.kept = mergeAxis(t.kept, axis{d, stride}, !last)
 			last = false
 		}
 		stride *= d
@@ -88,8 +88,8 @@ func (t *reduction[T]) split(shape []int, reducedAxis func(i int) bool) {
 	flip(t.reduced)
 }
 
-// joinAxis appends a, an axis outside of those in list; join says that it continues the last one.
-func joinAxis(list []axis, a axis, join bool) []axis {
+// mergeAxis appends a, an axis outside of those in list; join says that it continues the last one.
+func mergeAxis(list []axis, a axis, join bool) []axis {
 	if join && len(list) > 0 {
 		list[len(list)-1].size *= a.size
 		return list

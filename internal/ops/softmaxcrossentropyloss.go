@@ -25,8 +25,8 @@ func inferSoftmaxCrossEntropyLoss(c *opdef.Infer) error {
 }
 
 func softmaxCrossEntropyLoss[T float](t *lossTensors[T]) error {
-	l, err := newClassLoss(t.Node, t.In[0].Shape, t.In[1])
-	if err != nil {
+	l := &t.loss
+	if err := l.set(t.Node, t.In[0].Shape, t.In[1]); err != nil {
 		return err
 	}
 	scores, w := t.in(0), t.in(2)
@@ -34,10 +34,9 @@ func softmaxCrossEntropyLoss[T float](t *lossTensors[T]) error {
 		return onnx.Invalidf("expected %d weights, received %d", l.classes, len(w))
 	}
 	logp := t.out(1, len(scores))
-	t.lines.f = logSoftmaxLine[T]
 	t.lines.apply(t.Run, t.In[0].Shape, 1, logp, scores)
 	t.store(1, logp)
-	return t.finish(&l, logp, w)
+	return t.finish(l, logp, w)
 }
 
 func gradSoftmaxCrossEntropyLoss(c *opdef.Grad) error {

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/internal/ops"
+	"github.com/gneiss-ml/gneiss/internal/plan"
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/stretchr/testify/require"
 )
@@ -31,6 +33,34 @@ func TestThreads(t *testing.T) {
 			}
 			require.Equal(t, first, outs[0].Bytes(), "%s on %d threads", op, threads)
 		}
+	}
+}
+
+// TestAllocations holds that a run in the steady state allocates nothing.
+func TestAllocations(t *testing.T) {
+	x, row := random[float32](t, 1, 0.1, 2, 64, 256), random[float32](t, 2, 0.5, 2, 64, 1)
+	for op, in := range map[string]tensors{
+		"Relu": {x}, "Add": {x, row}, "Less": {x, row}, "Sum": {x, row, x}, "Pow": {x, row}, "ReduceMean": {x, onnx.Vector[int64](1)},
+		"Softmax": {x}, "ArgMax": {x}, "Clip": {x, onnx.Scalar[float32](0)}, "CumSum": {x, onnx.Scalar[int64](1)},
+		"SoftmaxCrossEntropyLoss": {x, tensor(t, make([]int64, 64), 64)},
+	} {
+		g, feeds := node(t, "", op, 1, in)
+		p, err := plan.Build(g, plan.NewVars(), plan.Options{Set: ops.All})
+		require.NoError(t, err)
+		r := p.NewRunner()
+		var views []opdef.View
+		for _, v := range g.Inputs {
+			views = append(views, plan.ViewOf(feeds[v.Name]))
+		}
+		results, err := r.Results(t.Context(), views)
+		require.NoError(t, err)
+		outs := []opdef.View{plan.ViewOf(results[0])}
+		failed := false
+		run := func() { failed = failed || r.Run(t.Context(), views, outs) != nil }
+		run()
+		require.Zero(t, testing.AllocsPerRun(5, run), op)
+		require.False(t, failed)
+		r.Close()
 	}
 }
 

@@ -68,7 +68,7 @@ func Gelu(v float64) float64 { return 0.5 * v * math.Erfc(-v/math.Sqrt2) }
 
 // GeluSlope is the derivative of Gelu.
 func GeluSlope(v float64) float64 {
-	return 0.5*math.Erfc(-v/math.Sqrt2) + v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi)
+	return 0.5*math.Erfc(-v/math.Sqrt2) + float64(v*math.Exp(-v*v/2)/math.Sqrt(2*math.Pi))
 }
 
 // GeluTanh is the approximation of Gelu by a tanh.
@@ -77,7 +77,8 @@ func GeluTanh(v float64) float64 { return 0.5 * v * (1 + math.Tanh(geluInner(v))
 // GeluTanhSlope is the derivative of GeluTanh.
 func GeluTanhSlope(v float64) float64 {
 	t := math.Tanh(geluInner(v))
-	return 0.5*(1+t) + 0.5*v*(1-t*t)*math.Sqrt(2/math.Pi)*(1+3*0.044715*v*v)
+	inner := math.Sqrt(2/math.Pi) * (1 + float64(3*0.044715*v*v))
+	return 0.5*(1+t) + float64(0.5*v*(1-float64(t*t))*inner)
 }
 
-func geluInner(v float64) float64 { return math.Sqrt(2/math.Pi) * (v + 0.044715*v*v*v) }
+func geluInner(v float64) float64 { return math.Sqrt(2/math.Pi) * (v + float64(0.044715*v*v*v)) }
