@@ -163,7 +163,9 @@ func (s *bodyState) iterate(r *opdef.Run, n int64, at, skip int) ([]opdef.View, 
 		if err := s.carried[s.cur][i].keep(r, outs[skip+i]); err != nil {
 			return nil, err
 		}
-		s.in[at+i] = s.carried[s.cur][i].v
+		if s.in[at+i], err = s.fit(r, at+i, s.carried[s.cur][i].v); err != nil {
+			return nil, err
+		}
 	}
 	for i := range s.scans {
 		if err := s.scans[i].push(r, outs[skip+k+i]); err != nil {
@@ -171,6 +173,28 @@ func (s *bodyState) iterate(r *opdef.Run, n int64, at, skip int) ([]opdef.View, 
 		}
 	}
 	return outs, nil
+}
+
+// fit makes v input i of the body: a plain value becomes an optional where the body declares one.
+func (s *bodyState) fit(r *opdef.Run, i int, v opdef.View) (opdef.View, error) {
+	g := r.Node.Subgraph("body")
+	if g.Inputs[i].Type.Kind != onnx.KindOptional {
+		return v, nil
+	}
+	if _, ok := v.Box.(*opdef.Opt); ok {
+		return v, nil
+	}
+	if len(v.Data) > 0 { // an optional owns its bytes
+		if err := s.mover.charge(len(v.Data), 1); err != nil {
+			return v, err
+		}
+		v.Data = append(onnx.Bytes(len(v.Data))[:0], v.Data...)
+	}
+	o := &opdef.Opt{Item: &v}
+	if of := g.Inputs[i].Type.Of; of != nil {
+		o.Of = *of
+	}
+	return opdef.View{Box: o}, nil
 }
 
 type loopState struct {
@@ -200,7 +224,11 @@ func (s *loopState) run(r *opdef.Run) (err error) {
 	}
 	s.in[0] = opdef.View{Elem: onnx.Int64, Data: onnx.BytesOf(s.iter)}
 	s.in[1] = opdef.View{Elem: onnx.Bool, Data: onnx.BytesOf(s.cond)}
-	copy(s.in[2:], r.In[2:])
+	for i := 2; i < len(s.in); i++ {
+		if s.in[i], err = s.fit(r, i, r.In[i]); err != nil {
+			return err
+		}
+	}
 	for i := range s.scans {
 		s.scans[i].reset()
 	}
