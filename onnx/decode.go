@@ -103,7 +103,7 @@ func within(field string, i int, err error) error {
 	if i >= 0 {
 		field = fmt.Sprintf("%s[%d]", field, i)
 	}
-	if e, ok := err.(*fieldError); ok {
+	if e, ok := errors.AsType[*fieldError](err); ok {
 		return &fieldError{field + "." + e.path, e.err}
 	}
 	return &fieldError{field, err}

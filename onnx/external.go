@@ -220,7 +220,7 @@ func (l *loader) tensor(t *Tensor) error {
 	b, ok := l.read[key]
 	if !ok {
 		b = Bytes(int(need))
-		if _, err := f.ReadAt(b, x.Offset); err != nil && !(err == io.EOF && need == 0) {
+		if _, err := f.ReadAt(b, x.Offset); err != nil && (need > 0 || !errors.Is(err, io.EOF)) {
 			return err
 		}
 		l.read[key] = b

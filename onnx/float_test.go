@@ -42,24 +42,36 @@ func (s small) value(bits int) float64 {
 }
 
 var formats = []small{
-	{name: "float16", exp: 5, mant: 10, bias: 15, ieee: true, overflowed: 0x7c00,
+	{
+		name: "float16", exp: 5, mant: 10, bias: 15, ieee: true, overflowed: 0x7c00,
 		decode: func(b int) float32 { return onnx.F16(b).Float32() },
-		encode: func(f float32, _ bool) int { return int(onnx.NewF16(f)) }},
-	{name: "bfloat16", exp: 8, mant: 7, bias: 127, ieee: true, overflowed: 0x7f80,
+		encode: func(f float32, _ bool) int { return int(onnx.NewF16(f)) },
+	},
+	{
+		name: "bfloat16", exp: 8, mant: 7, bias: 127, ieee: true, overflowed: 0x7f80,
 		decode: func(b int) float32 { return onnx.BF16(b).Float32() },
-		encode: func(f float32, _ bool) int { return int(onnx.NewBF16(f)) }},
-	{name: "float8e4m3fn", exp: 4, mant: 3, bias: 7, overflowed: 0x7f,
+		encode: func(f float32, _ bool) int { return int(onnx.NewBF16(f)) },
+	},
+	{
+		name: "float8e4m3fn", exp: 4, mant: 3, bias: 7, overflowed: 0x7f,
 		decode: func(b int) float32 { return onnx.F8E4M3FN(b).Float32() },
-		encode: func(f float32, s bool) int { return int(onnx.NewF8E4M3FN(f, s)) }},
-	{name: "float8e4m3fnuz", exp: 4, mant: 3, bias: 8, fnuz: true, overflowed: 0x80,
+		encode: func(f float32, s bool) int { return int(onnx.NewF8E4M3FN(f, s)) },
+	},
+	{
+		name: "float8e4m3fnuz", exp: 4, mant: 3, bias: 8, fnuz: true, overflowed: 0x80,
 		decode: func(b int) float32 { return onnx.F8E4M3FNUZ(b).Float32() },
-		encode: func(f float32, s bool) int { return int(onnx.NewF8E4M3FNUZ(f, s)) }},
-	{name: "float8e5m2", exp: 5, mant: 2, bias: 15, ieee: true, overflowed: 0x7c,
+		encode: func(f float32, s bool) int { return int(onnx.NewF8E4M3FNUZ(f, s)) },
+	},
+	{
+		name: "float8e5m2", exp: 5, mant: 2, bias: 15, ieee: true, overflowed: 0x7c,
 		decode: func(b int) float32 { return onnx.F8E5M2(b).Float32() },
-		encode: func(f float32, s bool) int { return int(onnx.NewF8E5M2(f, s)) }},
-	{name: "float8e5m2fnuz", exp: 5, mant: 2, bias: 16, fnuz: true, overflowed: 0x80,
+		encode: func(f float32, s bool) int { return int(onnx.NewF8E5M2(f, s)) },
+	},
+	{
+		name: "float8e5m2fnuz", exp: 5, mant: 2, bias: 16, fnuz: true, overflowed: 0x80,
 		decode: func(b int) float32 { return onnx.F8E5M2FNUZ(b).Float32() },
-		encode: func(f float32, s bool) int { return int(onnx.NewF8E5M2FNUZ(f, s)) }},
+		encode: func(f float32, s bool) int { return int(onnx.NewF8E5M2FNUZ(f, s)) },
+	},
 }
 
 func TestSmallFloats(t *testing.T) {

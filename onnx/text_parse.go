@@ -468,13 +468,13 @@ func (p *parser) valueNames(num protowire.Number, end byte) {
 // operator parses domain.and.OpType:overload.
 func (p *parser) operator() {
 	op := p.name()
-	domain := ""
+	var domain strings.Builder
 	for p.got('.') {
-		domain += "." + op
+		domain.WriteString("." + op)
 		op = p.name()
 	}
-	if domain != "" {
-		p.Str(7, domain[1:])
+	if domain.String() != "" {
+		p.Str(7, domain.String()[1:])
 	}
 	p.Str(4, op)
 	if p.got(':') {

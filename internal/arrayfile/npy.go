@@ -151,7 +151,7 @@ func parseNPY(s string) (*npyHead, error) {
 		return nil, onnx.Unsupportedf("type %.64q", code)
 	}
 	h.fortran = order == "True"
-	for _, f := range strings.Split(strings.Trim(shape, "()"), ",") {
+	for f := range strings.SplitSeq(strings.Trim(shape, "()"), ",") {
 		if f = strings.TrimSpace(f); f == "" {
 			continue
 		}

@@ -28,7 +28,8 @@ func opPass() *opdef.Def {
 
 // opBranch has two bodies that read outer values, as If.
 func opBranch() *opdef.Def {
-	return &opdef.Def{Domain: "t", Type: "Branch",
+	return &opdef.Def{
+		Domain: "t", Type: "Branch",
 		Infer: func(c *opdef.Infer) error {
 			out, err := c.BodyTypes(0, nil)
 			if err == nil {
@@ -50,7 +51,8 @@ func opBranch() *opdef.Def {
 				c.SetDCapture(v, n.Out(i))
 			}
 			return nil
-		}}
+		},
+	}
 }
 
 var set = opdef.NewSet(ops.All, opPass(), opBranch(), op("Stop", opdef.NoGrad), op("Zero", opdef.ZeroGrad))

@@ -120,6 +120,9 @@ type Step struct {
 	Data bool
 	// Cost is FLOP and bytes for known sizes; nil: no FLOP, the bytes of inputs and outputs.
 	Cost func(*Bound) Cost
+	// Held is the bytes that the step holds for all runs, such as packed constants, which it may make when they are first
+	// needed and which are no state, since nobody can tell; nil: none.
+	Held func() int64
 	// State makes what a run object keeps for this step from run to run: task structs, body runs; nil: nothing.
 	State func() any
 	// Run computes the outputs.

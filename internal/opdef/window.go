@@ -118,7 +118,7 @@ func (w *Window) Place(axis, in int) (out, before, behind int, err error) {
 		return 0, 0, 0, onnx.Invalidf("spatial axis %d: a kernel that spans %d does not fit into %d with padding %d and %d", axis, span, in, before, behind)
 	}
 	out = room/stride + 1
-	if w.Ceil && room%stride != 0 && (out)*stride < in+before {
+	if w.Ceil && room%stride != 0 && out*stride < in+before {
 		out++ // a window that starts in the padding behind is left out
 	}
 	return out, before, behind, nil

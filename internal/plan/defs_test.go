@@ -110,7 +110,8 @@ var testSet = set(
 			}
 			copy(opdef.Of[float32](r.Out[0]), s)
 			return nil
-		}})},
+		},
+	})},
 	&opdef.Def{Type: "Upper", Infer: opdef.SameAsFirst, Compile: opdef.Each(func(r *opdef.Run) error {
 		var out []string
 		for _, s := range r.In[0].Strings() {

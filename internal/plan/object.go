@@ -109,10 +109,7 @@ func nonNil(s []string) []string {
 
 // aligned is b, or a copy when no slice of e's Go type may stand there.
 func aligned(e onnx.ElemType, b []byte) []byte {
-	size := e.Size()
-	if size > 8 {
-		size = 8
-	}
+	size := min(e.Size(), 8)
 	if len(b) == 0 || size < 2 || uintptr(unsafe.Pointer(&b[0]))%uintptr(size) == 0 {
 		return b
 	}

@@ -394,7 +394,8 @@ func (p *Plan) Outputs() []*onnx.Value { return p.outputs }
 // Steps is the number of steps, bodies not counted.
 func (p *Plan) Steps() int { return len(p.steps) }
 
-// WeightBytes is the size of the constants that the plan and its bodies read, each counted once.
+// WeightBytes is the size of the constants that the plan and its bodies read, each counted once, and of the forms that steps
+// have made of them so far.
 func (p *Plan) WeightBytes() int64 {
 	seen := map[*onnx.Tensor]bool{}
 	return p.weights(seen)
@@ -406,6 +407,11 @@ func (p *Plan) weights(seen map[*onnx.Tensor]bool) int64 {
 		if t := p.vals[i].konst; t != nil && !seen[t] {
 			seen[t] = true
 			n += int64(len(t.Bytes()))
+		}
+	}
+	for i := range p.steps {
+		if held := p.steps[i].s.Held; held != nil {
+			n += held()
 		}
 	}
 	for _, b := range p.bodies {

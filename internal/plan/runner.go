@@ -2,6 +2,7 @@ package plan
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -246,7 +247,7 @@ func (r *Runner) stopped(ctx context.Context) error {
 		return nil
 	}
 	cause := context.Cause(ctx)
-	if cause == nil || cause == err { //nolint:errorlint // identity is meant
+	if cause == nil || errors.Is(err, cause) {
 		return fmt.Errorf("run stopped: %w", err)
 	}
 	return fmt.Errorf("run stopped: %w (%w)", cause, err)

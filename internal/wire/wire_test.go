@@ -26,14 +26,14 @@ func descriptor(t *testing.T) protoreflect.MessageDescriptor {
 		}
 		f.Label = &label
 		if typ == descriptorpb.FieldDescriptorProto_TYPE_MESSAGE {
-			f.TypeName = proto.String(".M")
+			f.TypeName = new(".M")
 			f.Options = nil
 		}
 		return f
 	}
 	d, err := protodesc.NewFile(&descriptorpb.FileDescriptorProto{
-		Name: proto.String("m.proto"), Syntax: proto.String("proto2"),
-		MessageType: []*descriptorpb.DescriptorProto{{Name: proto.String("M"), Field: []*descriptorpb.FieldDescriptorProto{
+		Name: new("m.proto"), Syntax: new("proto2"),
+		MessageType: []*descriptorpb.DescriptorProto{{Name: new("M"), Field: []*descriptorpb.FieldDescriptorProto{
 			field("i", 1, descriptorpb.FieldDescriptorProto_TYPE_INT64, false, false),
 			field("f", 2, descriptorpb.FieldDescriptorProto_TYPE_FLOAT, false, false),
 			field("s", 3, descriptorpb.FieldDescriptorProto_TYPE_STRING, false, false),

@@ -75,10 +75,12 @@ func TestModel_faults(t *testing.T) {
 		{"initializer type", `g (float[3] w) => (float[3] y) <double[3] w = {1, 2, 3}> { y = Neg (w) }`, `initializer "w": declared as float[3], its contents are double[3]`},
 		{"external", `g () => (float[1] y) <float[1] w = ["location": "../w"]> { y = Neg (w) }`, `outside of the model's folder`},
 		{"external length", `g () => (float[1] y) <float[1] w = ["location": "w", "length": "8"]> { y = Neg (w) }`, `expected 4 bytes`},
-		{"recursion", `<ir_version: 10, opset_import: ["f" : 1]> g (float x) => (float y) { y = f.F (x) }
+		{
+			"recursion", `<ir_version: 10, opset_import: ["f" : 1]> g (float x) => (float y) { y = f.F (x) }
 			<domain: "f", opset_import: ["f" : 1, "" : 22]> F (x) => (y) { y = f.G (x) }
 			<domain: "f", opset_import: ["f" : 1, "" : 22]> G (x) => (y) { c = Cast <to = 9> (x) y = If (c) <then_branch = a () => (z) { z = f.F (x) }, else_branch = b () => (z) { z = Neg (x) }> }`,
-			`function f.G: it comes to call itself through f.F`},
+			`function f.G: it comes to call itself through f.F`,
+		},
 		{"function attribute", `<ir_version: 10, opset_import: ["f" : 1]> g (float x) => (float y) { y = f.F (x) } <domain: "f", opset_import: ["" : 22]> F <a> (x) => (y) { y = Elu <alpha: float = @b> (x) }`, `the function has no attribute "b"`},
 		{"function twice", `<ir_version: 10, opset_import: ["f" : 1]> g (float x) => (float y) { y = Neg (x) } <domain: "f"> F () => () {} <domain: "f"> F () => () {}`, `function f.F: it is defined twice`},
 		{"function import", `<ir_version: 10, opset_import: ["f" : 1]> g (float x) => (float y) { y = f.F (x) } <domain: "f"> F (x) => (y) { y = Neg (x) }`, `the domain "" is not imported`},
@@ -153,7 +155,7 @@ func TestModel_suite(t *testing.T) {
 	n := 0
 	for r := tar.NewReader(z); ; {
 		h, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err)

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/gneiss-ml/gneiss/onnx"
@@ -62,10 +63,8 @@ func (c *checker) reference(a *onnx.Attribute, field string) {
 }
 
 func hasAttribute(f *onnx.Function, name string) bool {
-	for _, a := range f.Attributes {
-		if a == name {
-			return true
-		}
+	if slices.Contains(f.Attributes, name) {
+		return true
 	}
 	for i := range f.Defaults {
 		if f.Defaults[i].Name == name {

@@ -4,6 +4,7 @@ package gradcheck
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -204,9 +205,7 @@ func (c *checker) gradient(i int, u []*onnx.Tensor) ([]float64, error) {
 		return make([]float64, x.Len()), nil
 	}
 	feeds := map[string]*onnx.Tensor{}
-	for name, t := range c.feeds {
-		feeds[name] = t
-	}
+	maps.Copy(feeds, c.feeds)
 	for k, t := range u {
 		feeds[weightName(k)] = t
 	}
