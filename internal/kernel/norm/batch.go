@@ -25,14 +25,35 @@ type Batch[T Float] struct {
 	SavedMean, SavedInv []T // mean and 1/√(variance+ε) of the batch: made by Train, read by TrainBackward
 	DScale, DBias       []T // results of the backward passes; may be nil
 	Momentum, Epsilon   float64
-	stage               func(b *Batch[T], c int)
+	stage               stage
 }
 
-// Tile does the work of one channel.
-func (b *Batch[T]) Tile(c int) { b.stage(b, c) }
+// stage is which pass is running.
+type stage uint8
 
-func (b *Batch[T]) run(team *parallel.Team, stage func(*Batch[T], int)) {
-	b.stage = stage
+const (
+	inferForward stage = iota
+	trainForward
+	inferBackward
+	trainBackward
+)
+
+// Tile does the work of one channel.
+func (b *Batch[T]) Tile(c int) {
+	switch b.stage {
+	case inferForward:
+		b.inferChannel(c)
+	case trainForward:
+		b.trainChannel(c)
+	case inferBackward:
+		b.inferBackwardChannel(c)
+	case trainBackward:
+		b.trainBackwardChannel(c)
+	}
+}
+
+func (b *Batch[T]) run(team *parallel.Team, s stage) {
+	b.stage = s
 	if b.N*b.C*b.Inner < 1<<14 {
 		team = nil
 	}
@@ -40,21 +61,17 @@ func (b *Batch[T]) run(team *parallel.Team, stage func(*Batch[T], int)) {
 }
 
 // Infer computes Y = Scale·(X - Mean)/√(Var + ε) + Bias.
-func (b *Batch[T]) Infer(team *parallel.Team) { b.run(team, (*Batch[T]).inferChannel) }
+func (b *Batch[T]) Infer(team *parallel.Team) { b.run(team, inferForward) }
 
 // Train computes Y from the batch's own statistics (population variance) and sets NewMean and NewVar to
 // Momentum·old + (1-Momentum)·batch where not nil.
-func (b *Batch[T]) Train(team *parallel.Team) { b.run(team, (*Batch[T]).trainChannel) }
+func (b *Batch[T]) Train(team *parallel.Team) { b.run(team, trainForward) }
 
 // InferBackward computes DX, DScale and DBias for Infer.
-func (b *Batch[T]) InferBackward(team *parallel.Team) {
-	b.run(team, (*Batch[T]).inferBackwardChannel)
-}
+func (b *Batch[T]) InferBackward(team *parallel.Team) { b.run(team, inferBackward) }
 
 // TrainBackward computes DX, DScale and DBias for Train; it computes the statistics of X again.
-func (b *Batch[T]) TrainBackward(team *parallel.Team) {
-	b.run(team, (*Batch[T]).trainBackwardChannel)
-}
+func (b *Batch[T]) TrainBackward(team *parallel.Team) { b.run(team, trainBackward) }
 
 // span is where the elements of channel c of sample n stand.
 func (b *Batch[T]) span(n, c int) (from, to int) {
