@@ -67,6 +67,7 @@ type mover struct {
 	charged int64
 	late    []lateOut
 	odo     odometer
+	share   shared
 }
 
 // lateOut is an output that is finished when the step has run: strings, and packed types.

@@ -74,6 +74,22 @@ func TestTranspose_large(t *testing.T) {
 	}
 }
 
+// TestTranspose_threads holds that threads change nothing.
+func TestTranspose_threads(t *testing.T) {
+	g, feeds := node(t, "", "Transpose", 1, tensors{random[float32](t, 1, -1, 1, 3, 130, 7, 110)}, onnx.Ints("perm", 0, 3, 2, 1))
+	var want *onnx.Tensor
+	for _, threads := range []int{1, 2, 3, 7} {
+		run, err := engine(threads)(g)
+		require.NoError(t, err)
+		outs, err := run(feeds)
+		require.NoError(t, err)
+		if want == nil {
+			want = outs[0]
+		}
+		require.Equal(t, want.Bytes(), outs[0].Bytes())
+	}
+}
+
 func TestMove_empty(t *testing.T) {
 	x := tensor(t, []float32{}, 0, 3)
 	require.Equal(t, []int{3, 0}, eval(t, "Transpose", tensors{x}).Shape)

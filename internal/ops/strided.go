@@ -29,30 +29,80 @@ func (o *odometer) collapse(shape, ys, xs []int) {
 	}
 }
 
+// parallelCopy is the number of elements from which a copy is shared among threads.
+const parallelCopy = 1 << 15
+
 // strided copies the box of the given shape from x to y. The regions must lie inside the arrays.
 func (m *mover) strided(y array, to region, x array, from region, shape []int) {
+	total := 1
 	for _, n := range shape {
-		if n == 0 {
-			return
-		}
+		total *= n
+	}
+	if total == 0 {
+		return
 	}
 	o := &m.odo
 	o.collapse(shape, to.stride, from.stride)
+	if threads := m.Team.Threads(); threads > 1 && total >= parallelCopy && len(o.shape) > 0 {
+		m.share.set(o, y, to.at, x, from.at, 4*threads)
+		m.Team.Do(m.share.count, &m.share)
+		m.share.x, m.share.y = array{}, array{}
+		return
+	}
+	o.copy(y, to.at, x, from.at)
+}
+
+// copy copies the collapsed box.
+func (o *odometer) copy(y array, yo int, x array, xo int) {
 	switch y.size {
 	case 0:
-		stridedCopy(o, y.s, to.at, x.s, from.at)
+		stridedCopy(o, y.s, yo, x.s, xo)
 	case 1:
-		stridedCopy(o, y.b, to.at, x.b, from.at)
+		stridedCopy(o, y.b, yo, x.b, xo)
 	case 2:
-		stridedCopy(o, onnx.View[uint16](y.b), to.at, onnx.View[uint16](x.b), from.at)
+		stridedCopy(o, onnx.View[uint16](y.b), yo, onnx.View[uint16](x.b), xo)
 	case 4:
-		stridedCopy(o, onnx.View[uint32](y.b), to.at, onnx.View[uint32](x.b), from.at)
+		stridedCopy(o, onnx.View[uint32](y.b), yo, onnx.View[uint32](x.b), xo)
 	case 8:
-		stridedCopy(o, onnx.View[uint64](y.b), to.at, onnx.View[uint64](x.b), from.at)
+		stridedCopy(o, onnx.View[uint64](y.b), yo, onnx.View[uint64](x.b), xo)
 	default:
-		stridedCopy(o, onnx.View[complex128](y.b), to.at, onnx.View[complex128](x.b), from.at)
+		stridedCopy(o, onnx.View[complex128](y.b), yo, onnx.View[complex128](x.b), xo)
 	}
 }
+
+// shared is a strided copy cut into parts along its largest axis.
+type shared struct {
+	x, y  array
+	count int
+	parts []odometer
+	at    [][2]int // where each part starts in y and in x
+}
+
+func (s *shared) set(o *odometer, y array, yo int, x array, xo, count int) {
+	axis := 0
+	for a, n := range o.shape {
+		if n > o.shape[axis] {
+			axis = a
+		}
+	}
+	n := o.shape[axis]
+	count = min(count, n)
+	for len(s.parts) < count {
+		s.parts, s.at = append(s.parts, odometer{}), append(s.at, [2]int{})
+	}
+	s.x, s.y, s.count = x, y, count
+	for i := range count {
+		p, size, more := &s.parts[i], n/count, n%count
+		lo := i*size + min(i, more)
+		hi := lo + size + b2i(i < more)
+		p.shape, p.ys, p.xs = append(p.shape[:0], o.shape...), append(p.ys[:0], o.ys...), append(p.xs[:0], o.xs...)
+		p.shape[axis] = hi - lo
+		s.at[i] = [2]int{yo + lo*o.ys[axis], xo + lo*o.xs[axis]}
+	}
+}
+
+// Tile copies part i.
+func (s *shared) Tile(i int) { s.parts[i].copy(s.y, s.at[i][0], s.x, s.at[i][1]) }
 
 // stridedCopy walks the collapsed axes but the last two, and copies a plane for each place.
 func stridedCopy[T any](o *odometer, y []T, yo int, x []T, xo int) {
