@@ -16,7 +16,7 @@ asmfmt      := github.com/klauspost/asmfmt/cmd/asmfmt@v1.3.2
 govulncheck := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 export gofumpt staticcheck errorlint asmfmt GO
 
-.PHONY: demo build test check interop accuracy generate asm schema conformance-data backend-test vuln clean
+.PHONY: demo build test check interop accuracy generate asm schema operators conformance-data backend-test vuln clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gneiss ./cmd/gneiss
@@ -36,7 +36,7 @@ interop: build
 accuracy: build
 	tools/accuracy.sh
 
-generate: asm schema
+generate: asm schema operators
 
 asm:
 	cd internal/kernel/_asm && $(GO) run .
@@ -44,11 +44,14 @@ asm:
 schema:
 	"$$(tools/python/env onnx)" tools/python/schema.py
 
+operators:
+	$(GO) run ./tools/optable
+
 conformance-data:
 	"$$(tools/python/env onnx)" tools/python/conformance.py
 
 backend-test: build
-	"$$(tools/python/env onnx)" tools/python/backend_test.py bin/gneiss
+	GNEISS=bin/gneiss "$$(tools/python/env onnx)" tools/python/backend_test.py
 
 vuln:
 	$(GO) run $(govulncheck) ./...
