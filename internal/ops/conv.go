@@ -14,7 +14,7 @@ import (
 var opConv = opdef.Def{
 	Type:    "Conv",
 	Infer:   inferConv,
-	Compile: floatKernel(0, forwardStep[float32], forwardStep[float64]),
+	Compile: floatKernel(0, forwardStep[float32](false), forwardStep[float64](false)),
 	Grad:    gradConv,
 }
 
@@ -76,14 +76,23 @@ func fixedSizes(ds []onnx.Dim) ([]int, bool) {
 	return s, true
 }
 
-func forwardStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
-	return convStep(c, 0, 1,
-		func(p *conv.Plan[T], threads int) int { return p.ForwardScratch(threads, false) },
-		func(p *conv.Plan[T], r *opdef.Run) error {
-			w := conv.Weights[T]{Data: opdef.Of[T](r.In[1])}
-			p.Forward(r.Team, opdef.Of[T](r.In[0]), w, inputOf[T](r, 2), false, opdef.Of[T](r.Out[0]), onnx.View[T](r.Scratch))
-			return nil
-		})
+// forwardStep compiles Conv, with relu also what it does with negative results. Constant weights are packed once.
+func forwardStep[T gemm.Float](relu bool) compiler {
+	return func(c *opdef.Compile) (opdef.Step, error) {
+		packed := packedInput[T](c, 1)
+		s, err := convStep(c, 0, 1,
+			func(p *conv.Plan[T], threads int) int { return p.ForwardScratch(threads, packed != nil) },
+			func(p *conv.Plan[T], r *opdef.Run) error {
+				w := conv.Weights[T]{Data: opdef.Of[T](r.In[1])}
+				if packed != nil {
+					w.Data, w.Packed = packed.form(p.Format(), p.PackedWeights(), p.PackWeights), true
+				}
+				p.Forward(r.Team, opdef.Of[T](r.In[0]), w, inputOf[T](r, 2), relu, opdef.Of[T](r.Out[0]), onnx.View[T](r.Scratch))
+				return nil
+			})
+		s.Held = packed.held()
+		return s, err
+	}
 }
 
 // convAttributes are the attributes of n that its gradients need.

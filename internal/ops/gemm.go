@@ -59,6 +59,8 @@ type affine[T gemm.Float] struct {
 	table          *gemm.Table[T]
 	transA, transB bool
 	alpha, beta    T
+	relu           bool // replaces negative results by zero; alpha is 1 then
+	packed         *packed[T]
 	axes           []axis
 }
 
@@ -80,11 +82,17 @@ func (s *affine[T]) operands(in []opdef.View) (a, b gemm.Operand[T]) {
 	return a, b
 }
 
-func affineStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
+// affineStep compiles Gemm, with relu also what it does with negative results. A constant B is packed once.
+func affineStep[T gemm.Float](relu bool) compiler {
+	return func(c *opdef.Compile) (opdef.Step, error) { return affineStepOf[T](c, relu) }
+}
+
+func affineStepOf[T gemm.Float](c *opdef.Compile, relu bool) (opdef.Step, error) {
+	packed := packedInput[T](c, 1)
 	make := func() any {
 		return &affine[T]{
 			table: gemmTable[T](c.Generic), transA: c.Node.Int("transA", 0) != 0, transB: c.Node.Int("transB", 0) != 0,
-			alpha: T(c.Node.Float("alpha", 1)), beta: T(c.Node.Float("beta", 1)),
+			alpha: T(c.Node.Float("alpha", 1)), beta: T(c.Node.Float("beta", 1)), relu: relu, packed: packed,
 		}
 	}
 	s := make().(*affine[T])
@@ -93,8 +101,10 @@ func affineStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 			m, n, k := gemmSizes(b.In[0].Shape, b.In[1].Shape, s.transA, s.transB)
 			x := gemm.Operand[T]{Stride: max(b.In[0].Shape[1], 1), Trans: s.transA}
 			y := gemm.Operand[T]{Stride: max(b.In[1].Shape[1], 1), Trans: s.transB}
+			y.Packed = packed != nil && gemm.PacksB(s.table, m, n, k, x, y)
 			return gemm.Scratch(s.table, b.Threads, m, n, k, x, y) * onnx.ElemOf[T]().Size()
 		},
+		Held: packed.held(),
 		Cost: func(b *opdef.Bound) opdef.Cost {
 			m, n, k := gemmSizes(b.In[0].Shape, b.In[1].Shape, s.transA, s.transB)
 			return productCost(b, 1, m, n, k)
@@ -108,7 +118,8 @@ func (s *affine[T]) run(r *opdef.Run) error {
 	m, n, k := gemmSizes(r.In[0].Shape, r.In[1].Shape, s.transA, s.transB)
 	a, b := s.operands(r.In)
 	y := opdef.Of[T](r.Out[0])
-	var e gemm.Epilogue[T]
+	b = s.packed.operandB(s.table, m, n, k, a, b)
+	e := gemm.Epilogue[T]{ReLU: s.relu}
 	switch {
 	case !r.Has(2) || s.beta == 0:
 	case s.alpha == 1 && s.beta == 1 && isRow(r.In[2].Shape, n):
@@ -177,7 +188,7 @@ func compileGemm(c *opdef.Compile) (opdef.Step, error) {
 	case onnx.Uint64:
 		return integerGemm[uint64](c)
 	}
-	return floatKernel(0, affineStep[float32], affineStep[float64])(c)
+	return floatKernel(0, affineStep[float32](false), affineStep[float64](false))(c)
 }
 
 func integerGemm[T int32 | int64 | uint32 | uint64](c *opdef.Compile) (opdef.Step, error) {

@@ -49,6 +49,8 @@ func (p *matrices) of(a, b, out []int) {
 type multiply[T gemm.Float] struct {
 	matrices
 	table   *gemm.Table[T]
+	e       gemm.Epilogue[T]
+	packed  *packed[T]
 	x, y, z []T
 	scratch []T
 	each    int // elements of scratch of one product
@@ -68,7 +70,8 @@ func (s *multiply[T]) Tile(worker, i int) {
 
 func (s *multiply[T]) one(team *parallel.Team, i int, scratch []T) {
 	a, b, c := s.operands(i)
-	gemm.Mul(s.table, team, s.m, s.n, s.k, a, b, c, max(s.n, 1), gemm.Epilogue[T]{}, scratch)
+	b = s.packed.operandB(s.table, s.m, s.n, s.k, a, b)
+	gemm.Mul(s.table, team, s.m, s.n, s.k, a, b, c, max(s.n, 1), s.e, scratch)
 }
 
 // apart reports whether the products are shared among threads whole: there are enough of them.
@@ -88,8 +91,14 @@ func gemmScratch[T gemm.Float](generic bool, threads, m, n, k int) int {
 		gemm.Operand[T]{Stride: max(k, 1)}, gemm.Operand[T]{Stride: max(n, 1)})
 }
 
+// multiplyStep compiles MatMul, and gneiss.MatMulAdd, which has a third input. A constant B that is one matrix is packed once.
 func multiplyStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 	generic := c.Generic
+	var packed *packed[T]
+	if b := c.Const(1); b != nil && len(b.Shape) == 2 {
+		packed = packedInput[T](c, 1)
+	}
+	relu := c.Node.Int("relu", 0) != 0
 	return opdef.Step{
 		Scratch: func(b *opdef.Bound) int {
 			var p matrices
@@ -102,8 +111,11 @@ func multiplyStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 			p.of(b.In[0].Shape, b.In[1].Shape, b.Out[0].Shape)
 			return productCost(b, p.count, p.m, p.n, p.k)
 		},
-		State: func() any { return &multiply[T]{table: gemmTable[T](generic)} },
-		Run:   func(r *opdef.Run) error { return r.State.(*multiply[T]).run(r) },
+		Held: packed.held(),
+		State: func() any {
+			return &multiply[T]{table: gemmTable[T](generic), packed: packed, e: gemm.Epilogue[T]{ReLU: relu}}
+		},
+		Run: func(r *opdef.Run) error { return r.State.(*multiply[T]).run(r) },
 	}, nil
 }
 
@@ -111,6 +123,9 @@ func (s *multiply[T]) run(r *opdef.Run) error {
 	s.of(r.In[0].Shape, r.In[1].Shape, r.Out[0].Shape)
 	s.x, s.y, s.z = opdef.Of[T](r.In[0]), opdef.Of[T](r.In[1]), opdef.Of[T](r.Out[0])
 	s.scratch = onnx.View[T](r.Scratch)
+	if r.Has(2) {
+		s.e.Start, s.e.Bias = gemm.FromColBias, opdef.Of[T](r.In[2])
+	}
 	threads := r.Team.Threads()
 	if s.apart(threads) {
 		s.each = len(s.scratch) / threads

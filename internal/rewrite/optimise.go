@@ -24,6 +24,9 @@ func Optimise(g *onnx.Graph, set *opdef.Set, o Options) error {
 	if o.Level >= 1 {
 		p.passes(p.identities, p.fold, p.common)
 	}
+	if o.Level >= 2 {
+		p.passes(p.fuse)
+	}
 	p.passes(p.dead)
 	return p.err
 }

@@ -1,6 +1,8 @@
 package conv
 
 import (
+	"fmt"
+
 	"github.com/gneiss-ml/gneiss/internal/kernel/gemm"
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
@@ -25,6 +27,7 @@ type Plan[T gemm.Float] struct {
 	tapOff []int     // by tap: where it begins, relative to the row
 	rowOff []int     // by output row: where it begins in a plane
 
+	format string
 	empty  bool // the input or the output has no elements
 	across bool // the vectors lie along pixels, otherwise along channels
 	block  block
@@ -75,6 +78,7 @@ func newPlan[T gemm.Float](t *gemm.Table[T], g *Geometry) *Plan[T] {
 	p.stage = newStage(g, p.across && p.block.last(p.ow) < t.Cols)
 	p.outer = newOuterTaps(g)
 	p.inner = p.taps / p.outer.n
+	p.format = p.formatOf()
 	p.tapOff = p.stage.tapOffsets(g)
 	p.kOff = p.stage.steps(p.tapOff, p.cg, p.outer.n)
 	p.rowOff = p.stage.outRows(g)
@@ -134,13 +138,16 @@ func (p *Plan[T]) cut() block {
 	return b
 }
 
-// Format names the form of packed weights; plans of one geometry and format
-// can read each other's.
-func (p *Plan[T]) Format() string {
+// Format names the form of packed weights; plans with weights of one shape, in
+// as many groups, and of one format can read each other's.
+func (p *Plan[T]) Format() string { return p.format }
+
+func (p *Plan[T]) formatOf() string {
+	lanes := "columns"
 	if p.across {
-		return "rows-" + p.t.Format()
+		lanes = "rows"
 	}
-	return "columns-" + p.t.Format()
+	return fmt.Sprintf("%s-%d-%s", lanes, p.outer.n, p.t.Format())
 }
 
 // PackedWeights returns the length of the weights in packed form.

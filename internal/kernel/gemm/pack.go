@@ -14,6 +14,19 @@ func PackedB[T Float](t *Table[T], k, n int) int {
 	return roundUp(n, t.Cols) * k
 }
 
+// PacksB reports whether Mul packs the panels of B, which a caller that
+// multiplies by the same B again can do once. Only Trans and Packed of the
+// operands count.
+func PacksB[T Float](t *Table[T], m, n, k int, a, b Operand[T]) bool {
+	if m <= 0 || n <= 0 || k <= 0 {
+		return false
+	}
+	j := newJob(orBest(t), m, n, k, a, b)
+	packs := j.packB && !j.column
+	free(j)
+	return packs
+}
+
 // PackA writes A in packed form: panels of Rows rows, each step of a panel
 // side by side. dst has PackedA elements, all of which are written.
 func PackA[T Float](t *Table[T], dst []T, m, k int, a Operand[T]) {
