@@ -98,7 +98,7 @@ func (f benchFlags) time(ctx context.Context, a *app, path string, threads int) 
 		return t, err
 	}
 	start := time.Now()
-	s, err := runtime.Open(path, o)
+	s, err := openSession(path, o)
 	if err != nil {
 		return t, err
 	}

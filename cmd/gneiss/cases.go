@@ -21,7 +21,7 @@ type dataSet struct {
 	output []string // names that have an expected value, in order
 }
 
-// findCases lists the folders at and below the roots that hold a model.onnx.
+// findCases lists the folders at and below the roots that hold a model.onnx, sorted, each once.
 func findCases(roots []string) ([]string, error) {
 	var dirs []string
 	for _, root := range roots {
@@ -35,6 +35,7 @@ func findCases(roots []string) ([]string, error) {
 			return nil, err
 		}
 	}
+	slices.Sort(dirs)
 	return slices.Compact(dirs), nil
 }
 

@@ -24,11 +24,10 @@ func (a *app) check() *cobra.Command {
 func (a *app) checkModels(paths []string, asJSON bool) error {
 	valid := true
 	for _, path := range paths {
-		m, err := onnx.ReadFile(path)
+		faults, err := faultsOf(path)
 		if err != nil {
 			return err
 		}
-		faults := check.Model(m, check.Options{})
 		valid = valid && len(faults) == 0
 		if err := a.printFaults(path, faults, asJSON); err != nil {
 			return err
@@ -39,6 +38,25 @@ func (a *app) checkModels(paths []string, asJSON bool) error {
 	}
 	return nil
 }
+
+// faultsOf checks a model as it stands in its file, then, where nothing is wrong, with its external data.
+func faultsOf(path string) ([]check.Fault, error) {
+	m, err := readModel(path, onnx.ReadOptions{SkipExternal: true})
+	if err != nil {
+		return nil, err
+	}
+	faults := check.Model(m, check.Options{})
+	if len(faults) > 0 || !external(m) {
+		return faults, nil
+	}
+	if m, err = readModel(path, onnx.ReadOptions{}); err != nil {
+		return nil, err
+	}
+	return check.Model(m, check.Options{}), nil
+}
+
+// external reports whether m has tensors outside its file.
+func external(m *onnx.Model) bool { return len(externalFiles(m)) > 0 }
 
 func (a *app) printFaults(path string, faults []check.Fault, asJSON bool) error {
 	if asJSON {

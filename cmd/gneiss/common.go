@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"math"
 	"strconv"
@@ -51,6 +53,12 @@ func (f *common) options(a *app, engine string, threads int) (runtime.Options, e
 	if threads < 0 {
 		return o, onnx.Invalidf("--threads: expected at least 0, received %d", threads)
 	}
+	if f.maxNodes < 0 {
+		return o, onnx.Invalidf("--max-nodes: expected at least 1, received %d", f.maxNodes)
+	}
+	if f.timeout < 0 {
+		return o, onnx.Invalidf("--timeout: expected a positive duration, received %v", f.timeout)
+	}
 	if f.memory != "" {
 		n, err := parseSize(f.memory)
 		if err != nil {
@@ -84,6 +92,27 @@ func parseSize(s string) (int64, error) {
 		return int64(v * u.bytes), nil
 	}
 	return 0, onnx.Invalidf("expected a size such as 512MiB, received %.32q", s)
+}
+
+// readModel reads a model; errors name its file.
+func readModel(path string, o onnx.ReadOptions) (*onnx.Model, error) {
+	m, err := o.ReadFile(path)
+	return m, located(path, err)
+}
+
+// openSession makes the model of a file ready to run; errors name the file.
+func openSession(path string, o runtime.Options) (*runtime.Session, error) {
+	s, err := runtime.Open(path, o)
+	return s, located(path, err)
+}
+
+// located puts the file before an error that does not name it.
+func located(path string, err error) error {
+	var at *fs.PathError
+	if err == nil || errors.As(err, &at) && at.Path == path {
+		return err
+	}
+	return fmt.Errorf("%.200q: %w", path, err)
 }
 
 // engineFlag adds --engine.

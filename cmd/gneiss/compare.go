@@ -103,6 +103,9 @@ func (a *app) compareModel(ctx context.Context, path string, f compareFlags) err
 	if f.ref == "" && f.dump == "" {
 		return onnx.Invalidf("compare needs --ref DIR, --ref FILE.npz or --dump FILE.npz")
 	}
+	if f.worst < 0 {
+		return onnx.Invalidf("--worst: expected at least 0, received %d", f.worst)
+	}
 	profile, loosen, err := f.tolerances()
 	if err != nil {
 		return err
@@ -111,13 +114,13 @@ func (a *app) compareModel(ctx context.Context, path string, f compareFlags) err
 	if err != nil {
 		return err
 	}
-	m, err := onnx.ReadFile(path)
+	m, err := readModel(path, onnx.ReadOptions{})
 	if err != nil {
 		return err
 	}
 	s, err := runtime.New(m, o)
 	if err != nil {
-		return err
+		return located(path, err)
 	}
 	defer s.Close()
 	ref, err := f.reference(s)
@@ -289,7 +292,7 @@ func reportJSON(r *compare.Report, rows []compare.Row) map[string]any {
 			"name": x.Name, "verdict": x.Verdict, "max_abs": jsonNumber(x.MaxAbs), "max_abs_index": x.MaxAbsIndex,
 			"max_rel": jsonNumber(x.MaxRel), "worst_index": x.WorstIndex, "got": jsonNumber(x.Got), "want": jsonNumber(x.Want),
 			"ulp": jsonNumber(x.ULP), "cosine": jsonNumber(x.Cosine), "sqnr_db": jsonNumber(x.SQNR), "mismatch_pct": x.Mismatch,
-			"nan": x.NaN, "inf": x.Inf, "q50": x.Q50, "q90": x.Q90, "q99": x.Q99,
+			"nan": x.NaN, "inf": x.Inf, "q50": jsonNumber(x.Q50), "q90": jsonNumber(x.Q90), "q99": jsonNumber(x.Q99),
 		}
 	}
 	verdict := "within"

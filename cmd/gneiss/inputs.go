@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,7 +60,7 @@ func feeds(infos []runtime.Info, ins, shapes []string, seed uint64) (map[string]
 		}
 		out[i.Name] = t
 	}
-	for name := range given {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
 		if out[name] == nil {
 			return nil, onnx.Invalidf("--shape: no input is called %.128q", name)
 		}
@@ -75,18 +77,14 @@ func addFile(to map[string]onnx.Object, infos []runtime.Info, arg string) error 
 		}
 	}
 	b, err := readFile(path)
+	if os.IsNotExist(err) && name == "" && strings.Contains(arg, "=") {
+		return onnx.Invalidf("--in %.128q: neither the name of an input (%s) nor of a file stands before or after the =", arg, names(infos))
+	}
 	if err != nil {
 		return err
 	}
-	if strings.HasSuffix(path, ".npz") && name == "" {
-		arrays, err := arrayfile.ReadNPZ(bytes.NewReader(b), int64(len(b)), 0)
-		if err != nil {
-			return fmt.Errorf("%.128q: %w", path, err)
-		}
-		for n, t := range arrays {
-			to[n] = t
-		}
-		return nil
+	if strings.HasSuffix(path, ".npz") {
+		return addArrays(to, name, path, b)
 	}
 	if name == "" {
 		if len(infos) != 1 {
@@ -105,6 +103,36 @@ func addFile(to map[string]onnx.Object, infos []runtime.Info, arg string) error 
 		return fmt.Errorf("%.128q: %w", path, err)
 	}
 	to[name] = o
+	return nil
+}
+
+// names lists the inputs for a message.
+func names(infos []runtime.Info) string {
+	quoted := make([]string, len(infos))
+	for i, info := range infos {
+		quoted[i] = fmt.Sprintf("%.128q", info.Name)
+	}
+	return strings.Join(quoted[:min(len(quoted), 8)], ", ")
+}
+
+// addArrays adds the arrays of an npz file: all of them by their names, or for one input the array of its name, or the
+// only one.
+func addArrays(to map[string]onnx.Object, name, path string, b []byte) error {
+	arrays, err := arrayfile.ReadNPZ(bytes.NewReader(b), int64(len(b)), 0)
+	if err != nil {
+		return fmt.Errorf("%.128q: %w", path, err)
+	}
+	for n, t := range arrays {
+		switch {
+		case name == "":
+			to[n] = t
+		case n == name || len(arrays) == 1:
+			to[name] = t
+		}
+	}
+	if name != "" && to[name] == nil {
+		return onnx.Invalidf("%.128q: no array is called %.128q", path, name)
+	}
 	return nil
 }
 

@@ -45,7 +45,7 @@ type contents struct {
 }
 
 func (a *app) inspectModel(cmd *cobra.Command, path string, f common, asJSON, asText bool) error {
-	m, err := onnx.ReadFile(path)
+	m, err := readModel(path, onnx.ReadOptions{SkipExternal: true})
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (a *app) inspectModel(cmd *cobra.Command, path string, f common, asJSON, as
 	if err != nil {
 		return err
 	}
-	r.FLOPs = flops(cmd, m, o)
+	r.FLOPs = flops(cmd, path, o)
 	if asJSON {
 		return json.NewEncoder(a.out).Encode(r)
 	}
@@ -69,7 +69,7 @@ func (a *app) inspectModel(cmd *cobra.Command, path string, f common, asJSON, as
 func contentsOf(m *onnx.Model) contents {
 	r := contents{
 		Inputs: ports(m.Graph.Inputs, m), Outputs: ports(m.Graph.Outputs, nil), Operators: map[string]int{}, Opsets: map[string]int{},
-		Producer: strings.TrimSpace(m.Producer + " " + m.ProducerVersion), External: []string{},
+		Producer: strings.TrimSpace(m.Producer + " " + m.ProducerVersion), External: externalFiles(m),
 	}
 	countOperators(m.Graph, r.Operators)
 	for _, o := range m.Graph.Opsets {
@@ -80,9 +80,8 @@ func contentsOf(m *onnx.Model) contents {
 		r.Opsets[name] = o.Version
 	}
 	m.Tensors(func(t *onnx.Tensor) {
-		r.Memory += int64(len(t.Bytes()))
-		if t.External != nil && !slices.Contains(r.External, t.External.Location) {
-			r.External = append(r.External, t.External.Location)
+		if n, ok := t.Elem.NumBytes(t.Len()); ok {
+			r.Memory += int64(n)
 		}
 	})
 	for _, v := range m.Graph.Initializers {
@@ -91,6 +90,17 @@ func contentsOf(m *onnx.Model) contents {
 		}
 	}
 	return r
+}
+
+// externalFiles lists the files beside m that hold its tensors, in the order in which m names them.
+func externalFiles(m *onnx.Model) []string {
+	files := []string{}
+	m.Tensors(func(t *onnx.Tensor) {
+		if t.External != nil && !slices.Contains(files, t.External.Location) {
+			files = append(files, t.External.Location)
+		}
+	})
+	return files
 }
 
 // ports lists values; of a model's inputs those that are initializers are left out.
@@ -114,8 +124,8 @@ func countOperators(g *onnx.Graph, to map[string]int) {
 }
 
 // flops runs the model once on zeros with every open dim at 1 and adds up; nil when it does not run.
-func flops(cmd *cobra.Command, m *onnx.Model, o runtime.Options) *int64 {
-	s, err := runtime.New(m, o)
+func flops(cmd *cobra.Command, path string, o runtime.Options) *int64 {
+	s, err := runtime.Open(path, o)
 	if err != nil {
 		return nil
 	}

@@ -78,6 +78,7 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use: "gneiss", Short: "Train, run, check and compare ONNX models", SilenceUsage: true, SilenceErrors: true,
+		Example: "  gneiss train mnist --epochs 5 --out mnist.onnx\n  gneiss run mnist.onnx --in digit.png",
 		Long: "Gneiss is a pure-Go ONNX runtime that also trains.\n\n" +
 			"Exit status: 0 yes, 1 no, 2 could not be answered, 3 a bug of ours.",
 	}

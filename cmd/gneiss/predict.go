@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,9 +40,9 @@ func (a *app) predict() *cobra.Command {
 
 // class is one answer of predict.
 type class struct {
-	Class       int     `json:"class"`
-	Label       string  `json:"label"`
-	Probability float64 `json:"probability"`
+	Class       int       `json:"class"`
+	Label       string    `json:"label"`
+	Probability jsonFloat `json:"probability"`
 }
 
 func (a *app) predictImages(ctx context.Context, path string, images []string, f predictFlags) error {
@@ -58,7 +59,7 @@ func (a *app) predictImages(ctx context.Context, path string, images []string, f
 	if err != nil {
 		return err
 	}
-	s, err := runtime.Open(path, o)
+	s, err := openSession(path, o)
 	if err != nil {
 		return err
 	}
@@ -134,20 +135,12 @@ func probabilities(v []float64) []float64 {
 func rank(p []float64, labels []string, top int) []class {
 	all := make([]class, len(p))
 	for i, x := range p {
-		all[i] = class{Class: i, Label: fmt.Sprint(i), Probability: x}
+		all[i] = class{Class: i, Label: fmt.Sprint(i), Probability: jsonFloat(x)}
 		if i < len(labels) {
 			all[i].Label = labels[i]
 		}
 	}
-	slices.SortStableFunc(all, func(a, b class) int {
-		switch {
-		case a.Probability > b.Probability:
-			return -1
-		case a.Probability < b.Probability:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(all, func(a, b class) int { return cmp.Compare(b.Probability, a.Probability) }) // NaN comes last
 	return all[:min(top, len(all))]
 }
 

@@ -61,11 +61,11 @@ func (p *progress) epoch(e train.Epoch) error {
 
 func epochLine(e train.Epoch) map[string]any {
 	row := map[string]any{
-		"event": "epoch", "epoch": e.Epoch, "loss": e.Loss, "accuracy": e.Metrics["accuracy"], "images_per_s": e.RowsPerSecond,
+		"event": "epoch", "epoch": e.Epoch, "loss": jsonNumber(e.Loss), "accuracy": e.Metrics["accuracy"], "images_per_s": e.RowsPerSecond,
 		"seconds": e.Duration.Seconds(),
 	}
 	if e.Validated {
-		row["val_loss"], row["val_accuracy"] = e.ValLoss, e.ValMetrics["accuracy"]
+		row["val_loss"], row["val_accuracy"] = jsonNumber(e.ValLoss), e.ValMetrics["accuracy"]
 	}
 	return row
 }

@@ -62,13 +62,13 @@ func (a *app) runModel(ctx context.Context, path string, f runFlags) error {
 	if err != nil {
 		return err
 	}
-	m, err := onnx.ReadFile(path)
+	m, err := readModel(path, onnx.ReadOptions{})
 	if err != nil {
 		return err
 	}
 	s, err := runtime.New(m, o)
 	if err != nil {
-		return err
+		return located(path, err)
 	}
 	defer s.Close()
 	in, err := feeds(s.Inputs(), f.in, f.shape, f.seed)
@@ -198,8 +198,10 @@ func describe(name string, o onnx.Object) result {
 	}
 	r := result{Name: name, Type: t.Elem.String(), Shape: append([]int{}, t.Shape...)}
 	if t.Elem == onnx.String {
-		for _, s := range t.StringData()[:min(t.Len(), maxValues)] {
-			r.Values = append(r.Values, text(s))
+		if t.Len() <= maxValues {
+			for _, s := range t.StringData() {
+				r.Values = append(r.Values, text(s))
+			}
 		}
 		return r
 	}
@@ -260,6 +262,12 @@ func jsonNumber(x float64) any {
 	}
 	return x
 }
+
+// jsonFloat is a number that becomes a word where JSON has none.
+type jsonFloat float64
+
+// MarshalJSON is the number or the word.
+func (x jsonFloat) MarshalJSON() ([]byte, error) { return json.Marshal(jsonNumber(float64(x))) }
 
 // text is s, or its bytes in base64 where it is not UTF-8.
 func text(s string) any {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"path"
 	"path/filepath"
 	"time"
@@ -44,16 +43,19 @@ func (a *app) test() *cobra.Command {
 
 // caseResult is one case in JSON.
 type caseResult struct {
-	Case   string  `json:"case"`
-	Status string  `json:"status"`
-	Reason string  `json:"reason,omitempty"`
-	MaxAbs float64 `json:"max_abs"`
-	MaxRel float64 `json:"max_rel"`
+	Case   string    `json:"case"`
+	Status string    `json:"status"`
+	Reason string    `json:"reason,omitempty"`
+	MaxAbs jsonFloat `json:"max_abs"`
+	MaxRel jsonFloat `json:"max_rel"`
 }
 
 func (a *app) testCases(ctx context.Context, roots []string, f testFlags) error {
 	ctx, cancel := f.context(ctx)
 	defer cancel()
+	if f.rtol != -1 && !(f.rtol >= 0) || f.atol != -1 && !(f.atol >= 0) {
+		return onnx.Invalidf("expected --rtol and --atol from 0, received %v and %v", f.rtol, f.atol)
+	}
 	profile, err := compare.ProfileOf(f.profile)
 	if err != nil {
 		return err
@@ -74,7 +76,7 @@ func (a *app) testCases(ctx context.Context, roots []string, f testFlags) error 
 		if ok, _ := path.Match(f.run, filepath.Base(dir)); f.run != "" && !ok {
 			continue
 		}
-		r := testCase(ctx, dir, o, f.tolerant(profile))
+		r := testCase(ctx, dir, o, profile, f)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -89,15 +91,20 @@ func (a *app) testCases(ctx context.Context, roots []string, f testFlags) error 
 	return a.printCount(count, time.Since(start), f.json)
 }
 
-// tolerant is the profile with the tolerances of the command line.
+// tolerant is the profile with the tolerances of the command line, which a case's own do not override.
 func (f testFlags) tolerant(p compare.Profile) compare.Profile {
-	if f.rtol < 0 && f.atol < 0 {
-		return p
+	for _, t := range []*compare.Tolerance{&p.Float64, &p.Float32, &p.Half, &p.BFloat} {
+		if f.rtol >= 0 {
+			t.Rel = f.rtol
+		}
+		if f.atol >= 0 {
+			t.Abs = f.atol
+		}
 	}
-	return p.With(compare.Tolerance{Rel: max(f.rtol, 0), Abs: max(f.atol, 0)})
+	return p
 }
 
-func testCase(ctx context.Context, dir string, o runtime.Options, p compare.Profile) caseResult {
+func testCase(ctx context.Context, dir string, o runtime.Options, p compare.Profile, f testFlags) caseResult {
 	r := caseResult{Case: filepath.ToSlash(dir), Status: "fail"}
 	s, err := runtime.Open(filepath.Join(dir, "model.onnx"), o)
 	if err != nil {
@@ -124,7 +131,7 @@ func testCase(ctx context.Context, dir string, o runtime.Options, p compare.Prof
 		if err != nil {
 			return r.failed(err)
 		}
-		if !r.compare(d, out, p) {
+		if !r.compare(d, out, f.tolerant(p)) {
 			return r
 		}
 	}
@@ -146,7 +153,7 @@ func (r caseResult) failed(err error) caseResult {
 func (r *caseResult) compare(d dataSet, out map[string]onnx.Object, p compare.Profile) bool {
 	for _, name := range d.output {
 		for _, row := range compare.Objects(name, out[name], d.want[name], p) {
-			r.MaxAbs, r.MaxRel = math.Max(r.MaxAbs, row.MaxAbs), math.Max(r.MaxRel, row.MaxRel)
+			r.MaxAbs, r.MaxRel = max(r.MaxAbs, jsonFloat(row.MaxAbs)), max(r.MaxRel, jsonFloat(row.MaxRel))
 			if !row.Verdict.OK() {
 				r.Reason = d.name + ": " + row.String()
 				return false

@@ -24,7 +24,12 @@ import (
 )
 
 func (a *app) train() *cobra.Command {
-	c := &cobra.Command{Use: "train", Short: "Train a network"}
+	c := &cobra.Command{
+		Use: "train", Short: "Train a network", Args: cobra.NoArgs, Example: "  gneiss train mnist --epochs 5 --out mnist.onnx",
+		RunE: func(*cobra.Command, []string) error {
+			return onnx.Invalidf("expected what to train: gneiss train mnist")
+		},
+	}
 	c.AddCommand(a.trainMNIST())
 	return c
 }
@@ -78,18 +83,37 @@ func (f *mnistFlags) check() error {
 	case f.resume && f.state == "":
 		return onnx.Invalidf("--resume needs --checkpoint")
 	}
+	if f.out == "" {
+		return onnx.Invalidf("--out: expected the name of a file")
+	}
 	for _, path := range []string{f.out, f.report, f.plot} {
 		if path == "" {
 			continue
 		}
-		if s, err := os.Stat(filepath.Dir(path)); err != nil || !s.IsDir() {
-			return onnx.Invalidf("%.128q cannot be written: there is no folder %.128q", path, filepath.Dir(path))
-		}
-		if s, err := os.Stat(path); err == nil && s.IsDir() {
-			return onnx.Invalidf("%.128q cannot be written: it is a folder", path)
+		if err := writable(path); err != nil {
+			return err
 		}
 	}
+	if s, err := os.Stat(f.state); err == nil && !s.IsDir() {
+		return onnx.Invalidf("--checkpoint %.128q: expected a folder", f.state)
+	}
 	return nil
+}
+
+// writable finds out before a long training whether its results can be written to path.
+func writable(path string) error {
+	dir := filepath.Dir(path)
+	if s, err := os.Stat(dir); err != nil || !s.IsDir() {
+		return onnx.Invalidf("%.128q cannot be written: there is no folder %.128q", path, dir)
+	}
+	if s, err := os.Stat(path); err == nil && !s.Mode().IsRegular() {
+		return onnx.Invalidf("%.128q cannot be written: it is not a regular file", path)
+	}
+	probe, err := os.CreateTemp(dir, ".gneiss-*.tmp")
+	if err != nil {
+		return onnx.Invalidf("%.128q cannot be written: %w", path, err)
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 func (f *mnistFlags) rule() (optimizer.Optimizer, error) {
@@ -284,7 +308,7 @@ func (a *app) reportMNIST(model *train.Model, h *train.History, score train.Scor
 	speed := float64(rows) / math.Max(seconds, 1e-9)
 	if f.json {
 		return json.NewEncoder(a.out).Encode(map[string]any{
-			"event": "done", "test_loss": score.Loss, "test_accuracy": score.Metrics["accuracy"], "seconds": took.Seconds(),
+			"event": "done", "test_loss": jsonNumber(score.Loss), "test_accuracy": score.Metrics["accuracy"], "seconds": took.Seconds(),
 			"images_per_s": speed, "parameters": parameters, "out": f.out, "predictions": digits,
 		})
 	}
