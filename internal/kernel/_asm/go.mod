@@ -2,4 +2,4 @@ module github.com/gneiss-ml/gneiss/internal/kernel/_asm
 
 go 1.26.0
 
-require github.com/klauspost/asmfmt v1.3.2 // indirect
+require github.com/klauspost/asmfmt v1.3.2
