@@ -31,6 +31,7 @@ var wider = []struct {
 	{"torch-dynamo-seed:relu_2", 3, 6, longChain},
 	{"torch-script-*:/fc*/Gemm_output_0", 3, 6, longChain},
 	{"torch-script-seed:/Relu_2_output_0", 3, 6, longChain},
+	{"torch-*-seed:output", 6, 12, longChain + "; the softmax behind it hands the error on"},
 }
 
 const longChain = "for three rows the frameworks sum the 784 or 1,600 products of a dense layer in the lanes of a vector, side by side; " +
