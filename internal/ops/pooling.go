@@ -3,6 +3,7 @@ package ops
 import (
 	"slices"
 
+	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/internal/kernel/pool"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
@@ -55,9 +56,18 @@ func inferGlobalPool(c *opdef.Infer) error {
 
 // pooling is what the steps of a pooling and of its gradient share: the plan of the kernel, made anew when sizes change.
 type pooling[T pool.Number] struct {
-	node *onnx.Node
-	x    []int
-	plan *pool.Plan[T]
+	node  *onnx.Node
+	table *pool.Table
+	x     []int
+	plan  *pool.Plan[T]
+}
+
+// poolTable is the kernels that a run uses: those of this CPU, or plain Go.
+func poolTable(generic bool) *pool.Table {
+	if generic {
+		return pool.For(cpu.Generic)
+	}
+	return pool.Best()
 }
 
 // of is the plan for an image of shape x.
@@ -69,7 +79,7 @@ func (s *pooling[T]) of(x []int) (*pool.Plan[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	s.plan, s.x = pool.NewPlan[T](g), slices.Clone(x)
+	s.plan, s.x = pool.NewPlan[T](s.table, g), slices.Clone(x)
 	return s.plan, nil
 }
 
@@ -109,7 +119,7 @@ func windowGeometry(n *onnx.Node, x []int) (*pool.Geometry, error) {
 // poolStep compiles a step of the pooling family; image is the input whose shape is the image's.
 func poolStep[T pool.Number](c *opdef.Compile, image int, run func(p *pool.Plan[T], r *opdef.Run) error) (opdef.Step, error) {
 	return opdef.Step{
-		State: func() any { return &pooling[T]{node: c.Node} },
+		State: func() any { return &pooling[T]{node: c.Node, table: poolTable(c.Generic)} },
 		Run: func(r *opdef.Run) error {
 			p, err := r.State.(*pooling[T]).of(r.In[image].Shape)
 			if err != nil {

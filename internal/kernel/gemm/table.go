@@ -2,6 +2,7 @@ package gemm
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/gneiss-ml/gneiss/internal/cpu"
 )
@@ -57,10 +58,39 @@ func (t *Table[T]) Format() string { return t.Level.String() }
 
 // Best returns the table of the tier in use.
 func Best[T Float]() *Table[T] {
-	if t, ok := any(best32()).(*Table[T]); ok {
+	if t, ok := any(chosen32()).(*Table[T]); ok {
 		return t
 	}
-	return any(best64()).(*Table[T])
+	return any(chosen64()).(*Table[T])
+}
+
+func chosen32() *Table[float32] {
+	if t := override32.Load(); t != nil {
+		return t
+	}
+	return best32()
+}
+
+func chosen64() *Table[float64] {
+	if t := override64.Load(); t != nil {
+		return t
+	}
+	return best64()
+}
+
+var (
+	override32 atomic.Pointer[Table[float32]]
+	override64 atomic.Pointer[Table[float64]]
+)
+
+// Override makes the tables in use t32 and t64 until restore is called: for
+// tests.
+func Override(t32 *Table[float32], t64 *Table[float64]) (restore func()) {
+	old32, old64 := override32.Swap(t32), override64.Swap(t64)
+	return func() {
+		override32.Store(old32)
+		override64.Store(old64)
+	}
 }
 
 var (

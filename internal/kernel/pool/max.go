@@ -63,7 +63,7 @@ func (j *job[T]) maxChannel(c int, x, y []T) {
 	}
 	base := int64(c) * int64(j.in)
 	if x32, ok := any(x).([]float32); ok && j.halves && !j.columnMajor {
-		maxHalves(j.g.In[1], j.g.Out[0], j.ow, x32, any(y).([]float32), indices, int(base), j.vectors)
+		maxHalves(j.g.In[1], j.g.Out[0], j.ow, x32, any(y).([]float32), indices, int(base), j.t)
 		return
 	}
 	j.maxWindows(x, y, indices)
@@ -115,7 +115,7 @@ func (j *job[T]) maxWindows(x, y []T, indices []int64) {
 
 // maxHalves is maxWindows for float32 in windows of 2x2 beside each other; the
 // indices begin at first.
-func maxHalves(width, rows, columns int, x, y []float32, indices []int64, first int, vectors bool) {
+func maxHalves(width, rows, columns int, x, y []float32, indices []int64, first int, t *Table) {
 	for r := range rows {
 		both := x[2*r*width:][:width+2*columns]
 		out := y[r*columns:][:columns]
@@ -123,11 +123,7 @@ func maxHalves(width, rows, columns int, x, y []float32, indices []int64, first 
 		if indices != nil {
 			places = indices[r*columns:][:columns]
 		}
-		if vectors {
-			f32MaxHalvesAVX2(columns, both, both[width:], out, places, first+2*r*width, width)
-		} else {
-			maxHalvesRow(both, both[width:], out, places, first+2*r*width, width)
-		}
+		t.MaxHalves(both, both[width:], out, places, first+2*r*width, width)
 	}
 }
 

@@ -1,7 +1,6 @@
 package pool
 
 import (
-	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
 
@@ -15,21 +14,24 @@ type Number interface {
 //
 // Slices are checked once: one that is too short is a caller's bug and panics.
 type Plan[T Number] struct {
+	t       *Table
 	g       *Geometry
 	in, out int // elements of a channel
 	ow      int
 	windows [][]window // by axis and output
 	rows    int        // output rows of a channel
 	halves  bool       // two axes, kernel and stride 2, no padding
-	vectors bool       // assembly may be used
 
 	jobs parallel.FreeList[job[T]]
 }
 
-// NewPlan prepares a pooling.
-func NewPlan[T Number](g *Geometry) *Plan[T] {
+// NewPlan prepares a pooling. t nil is the table of this CPU.
+func NewPlan[T Number](t *Table, g *Geometry) *Plan[T] {
+	if t == nil {
+		t = Best()
+	}
 	last := len(g.In) - 1
-	p := &Plan[T]{g: g, in: product(g.In), out: product(g.Out), ow: g.Out[last], rows: product(g.Out[:last]), vectors: cpu.Tier() >= cpu.AVX2}
+	p := &Plan[T]{t: t, g: g, in: product(g.In), out: product(g.Out), ow: g.Out[last], rows: product(g.Out[:last])}
 	if g.N*g.C == 0 || p.out == 0 {
 		return p // nothing to compute, and the sizes of nothing may be large
 	}

@@ -127,7 +127,7 @@ func TestMax(t *testing.T) {
 
 func checkMax[T Number](t *testing.T, name string, g *Geometry, x []T) {
 	t.Helper()
-	w, p := define(g, x), NewPlan[T](g)
+	w, p := define(g, x), NewPlan[T](nil, g)
 	for _, threads := range kerneltest.Threads {
 		team := parallel.Acquire(threads)
 		y, indices := make([]T, len(w.max)), make([]int64, len(w.max))
@@ -164,12 +164,12 @@ func TestMax_halves(t *testing.T) {
 			places, indices := make([]int64, n), make([]int64, n+1)
 			indices[n] = 42
 			maxHalvesRow(upper, lower, want, places, 7, 2*n+1)
-			f32MaxHalvesAVX2(n, upper, lower, got, indices[:n], 7, 2*n+1)
+			vectors.MaxHalves(upper, lower, got, indices[:n], 7, 2*n+1)
 			require.Equal(t, -1, kerneltest.Same(want, got), "%d windows", n)
 			require.Equal(t, places, indices[:n])
 			require.EqualValues(t, 42, indices[n])
 			clear(got)
-			f32MaxHalvesAVX2(n, upper, lower, got, nil, 7, 2*n+1)
+			vectors.MaxHalves(upper, lower, got, nil, 7, 2*n+1)
 			require.Equal(t, -1, kerneltest.Same(want, got), "%d windows", n)
 		}
 	}
@@ -177,7 +177,7 @@ func TestMax_halves(t *testing.T) {
 
 func TestMax_columnMajor(t *testing.T) {
 	g := geometry(t, 1, 2, []int{2, 3, 4}, []int{1, 1, 1}, []int{2, 3, 4}, nil, nil, nil)
-	p := NewPlan[float32](g)
+	p := NewPlan[float32](nil, g)
 	for at := range 24 {
 		x, y, indices := make([]float32, 48), make([]float32, 2), make([]int64, 2)
 		x[24+at] = 1
@@ -190,7 +190,7 @@ func TestMax_columnMajor(t *testing.T) {
 func TestMax_emptyWindow(t *testing.T) {
 	g := geometry(t, 1, 1, []int{2}, []int{3}, []int{1}, []int{2}, nil, []int{2, 2})
 	y, indices := make([]float32, 3), make([]int64, 3)
-	p := NewPlan[float32](g)
+	p := NewPlan[float32](nil, g)
 	p.Max(nil, []float32{5, 6}, y, indices, false)
 	require.Equal(t, []int64{-1, 0, -1}, indices)
 	require.True(t, math.IsInf(float64(y[0]), -1))
@@ -203,7 +203,7 @@ func TestMax_emptyWindow(t *testing.T) {
 
 func TestMaxBackward(t *testing.T) {
 	for _, g := range cases(t) {
-		p := NewPlan[float64](g)
+		p := NewPlan[float64](nil, g)
 		x := kerneltest.Fill(kerneltest.Rand(1), make([]float64, g.N*g.C*product(g.In)))
 		dy := kerneltest.Fill(kerneltest.Rand(2), make([]float64, g.N*g.C*product(g.Out)))
 		y, indices := make([]float64, len(dy)), make([]int64, len(dy))
@@ -220,7 +220,7 @@ func TestMaxBackward(t *testing.T) {
 
 func TestMaxBackward_badIndex(t *testing.T) {
 	g := geometry(t, 1, 2, []int{4}, []int{2}, []int{2}, []int{2}, nil, nil)
-	p := NewPlan[float32](g)
+	p := NewPlan[float32](nil, g)
 	for _, bad := range []int64{-2, 4, 8, math.MaxInt64, math.MinInt64} {
 		err := p.MaxBackward(nil, make([]float32, 4), []int64{bad, 0, 4, 5}, make([]float32, 8))
 		require.EqualError(t, err, "an index of channel 0 points outside of it")
@@ -230,7 +230,7 @@ func TestMaxBackward_badIndex(t *testing.T) {
 
 func TestAverage(t *testing.T) {
 	for i, g := range cases(t) {
-		p := NewPlan[float32](g)
+		p := NewPlan[float32](nil, g)
 		x := kerneltest.Fill(kerneltest.Rand(1), kerneltest.Guarded[float32](t, g.N*g.C*product(g.In)))
 		w := define(g, x)
 		for _, threads := range kerneltest.Threads {
@@ -249,7 +249,7 @@ func TestAverage(t *testing.T) {
 
 func TestAverageBackward(t *testing.T) {
 	for i, g := range cases(t) {
-		p := NewPlan[float64](g)
+		p := NewPlan[float64](nil, g)
 		x := make([]float64, g.N*g.C*product(g.In))
 		w := define(g, x)
 		dy := kerneltest.Fill(kerneltest.Rand(2), make([]float64, len(w.mean)))
@@ -291,9 +291,9 @@ func TestNewGeometry_errors(t *testing.T) {
 func TestNewPlan_small(t *testing.T) {
 	const n = 1 << 20
 	g := geometry(t, 1, 1, []int{n, 1}, []int{n, 1}, []int{n, 1}, nil, nil, []int{n - 1, 0, 0, 0})
-	require.Len(t, NewPlan[float32](g).windows[0], n)
+	require.Len(t, NewPlan[float32](nil, g).windows[0], n)
 	g = geometry(t, 0, 1, []int{1 << 24}, []int{1 << 24}, []int{1}, nil, nil, nil)
-	NewPlan[float32](g).Max(nil, nil, nil, nil, false)
+	NewPlan[float32](nil, g).Max(nil, nil, nil, nil, false)
 }
 
 func TestLeast(t *testing.T) {
@@ -306,7 +306,7 @@ func TestLeast(t *testing.T) {
 
 func TestPool_noAllocations(t *testing.T) {
 	g := cases(t)[0]
-	p := NewPlan[float32](g)
+	p := NewPlan[float32](nil, g)
 	team := parallel.Acquire(2)
 	defer team.Release()
 	x, y := make([]float32, g.N*g.C*product(g.In)), make([]float32, g.N*g.C*product(g.Out))
@@ -323,7 +323,7 @@ func BenchmarkPool(b *testing.B) {
 	g := geometry(b, 64, 32, []int{26, 26}, []int{13, 13}, []int{2, 2}, []int{2, 2}, nil, nil)
 	x := kerneltest.Fill(kerneltest.Rand(1), make([]float32, g.N*g.C*product(g.In)))
 	y, indices := make([]float32, g.N*g.C*product(g.Out)), make([]int64, g.N*g.C*product(g.Out))
-	p := NewPlan[float32](g)
+	p := NewPlan[float32](nil, g)
 	measure := func(name string, f func()) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
