@@ -14,7 +14,7 @@ var (
 	// ErrDuplicate marks a name with two definitions in one graph.
 	ErrDuplicate = errors.New("defined twice")
 	// ErrShadow marks a name in a subgraph that hides one of an enclosing graph.
-	ErrShadow = errors.New("hides a value of an enclosing graph")
+	ErrShadow = errors.New("hiding a value of an enclosing graph")
 )
 
 // NameError is an error of the invalid kind about a name in a graph.
