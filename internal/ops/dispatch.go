@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
@@ -18,16 +19,24 @@ func badElem(e onnx.ElemType) error {
 	return onnx.Unsupportedf("element type %v is not supported", e)
 }
 
+// vecTable is the kernels that a run uses: those of this CPU, or plain Go.
+func vecTable(generic bool) *vec.Table {
+	if generic {
+		return vec.For(cpu.Generic)
+	}
+	return vec.Best()
+}
+
 // arith compiles op for all numbers.
 func arith(op vec.Op) compiler {
 	return func(c *opdef.Compile) (opdef.Step, error) {
 		switch c.Elem(0) {
 		case onnx.Float32:
-			return pointStep(c, vec.Arith[float32](op))
+			return pointStep(c, vecTable(c.Generic).Arith(op))
 		case onnx.Float64:
 			return pointStep(c, vec.Arith[float64](op))
 		case onnx.Float16, onnx.BFloat16:
-			return halfStep(c, vec.Arith[float32](op))
+			return halfStep(c, vecTable(c.Generic).Arith(op))
 		case onnx.Int64:
 			return pointStep(c, vec.Arith[int64](op))
 		case onnx.Int32:

@@ -39,6 +39,6 @@ func adam[T float](u *update[T]) {
 		if u.slots[2] != nil {
 			hat = u.slots[2][lo:hi]
 		}
-		s.Step(u.w[lo:hi], u.slots[0][lo:hi], u.slots[1][lo:hi], hat, u.g[lo:hi])
+		s.Step(u.table, u.w[lo:hi], u.slots[0][lo:hi], u.slots[1][lo:hi], hat, u.g[lo:hi])
 	}
 }

@@ -36,9 +36,9 @@ var opChannelSum = opdef.Def{
 	},
 }
 
-func channelSumStep[T norm.Float](*opdef.Compile) (opdef.Step, error) {
+func channelSumStep[T norm.Float](c *opdef.Compile) (opdef.Step, error) {
 	return opdef.Step{
-		State: func() any { return &norm.Sum[T]{} },
+		State: func() any { return &norm.Sum[T]{Table: vecTable(c.Generic)} },
 		Run: func(r *opdef.Run) error {
 			s := r.State.(*norm.Sum[T])
 			s.Shape, s.X, s.Y = channelShape(r.In[0].Shape), opdef.Of[T](r.In[0]), opdef.Of[T](r.Out[0])

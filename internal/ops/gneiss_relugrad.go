@@ -8,10 +8,12 @@ import (
 
 // gneiss.ReluGrad: dx for dy and the output y of Relu.
 var opReluGrad = opdef.Def{
-	Type:    "ReluGrad",
-	Domain:  onnx.Private,
-	Schema:  private(2, 1),
-	Infer:   opdef.SameAsFirst,
-	Grad:    opdef.NoGrad,
-	Compile: floats(vec.ReluGrad[float32], vec.ReluGrad[float64]),
+	Type:   "ReluGrad",
+	Domain: onnx.Private,
+	Schema: private(2, 1),
+	Infer:  opdef.SameAsFirst,
+	Grad:   opdef.NoGrad,
+	Compile: func(c *opdef.Compile) (opdef.Step, error) {
+		return floats(vecTable(c.Generic).ReluGrad, vec.ReluGrad[float64])(c)
+	},
 }

@@ -18,5 +18,5 @@ var opSGD = opdef.Def{
 
 func sgd[T float](u *update[T]) {
 	s := vec.SGD[T]{Decay: u.decay(), Scale: T(u.scale)}
-	u.run = func(lo, hi int) { s.Step(u.w[lo:hi], u.g[lo:hi]) }
+	u.run = func(lo, hi int) { s.Step(u.table, u.w[lo:hi], u.g[lo:hi]) }
 }

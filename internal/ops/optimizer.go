@@ -43,6 +43,7 @@ type update[T float] struct {
 	scale   float64
 	keras   bool
 	node    *onnx.Node
+	table   *vec.Table
 	run     func(lo, hi int)
 	compute func(u *update[T])
 }
@@ -102,6 +103,7 @@ func (u *update[T]) step(r *opdef.Run, slots int) error {
 		return onnx.Invalidf("gradient of shape %v for a weight of shape %v", r.In[slots+1].Shape, r.In[0].Shape)
 	}
 	u.lr, u.scale, u.t = scalarOf(r.In[slots+2]), scalarOf(r.In[slots+3]), float64(opdef.Of[int64](r.In[slots+5])[0])
+	u.table = vecTable(r.Generic)
 	u.node, u.keras = r.Node, r.Node.Str("convention", "") == "keras"
 	u.compute(u)
 	r.Team.Do(tiles(len(u.w)), u)

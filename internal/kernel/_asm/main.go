@@ -65,7 +65,13 @@ func main() {
 	f.transpose()
 	g := newFile("pool")
 	g.maxHalves()
-	if err := errors.Join(f.write(filepath.Join("..", "gemm"), "micro"), g.write(filepath.Join("..", "pool"), "micro")); err != nil {
+	h := newFile("vec")
+	h.counts()
+	for _, set := range []isa{avx512, avx2} {
+		h.vecKernels(set)
+	}
+	err := errors.Join(f.write(filepath.Join("..", "gemm"), "micro"), g.write(filepath.Join("..", "pool"), "micro"), h.write(filepath.Join("..", "vec"), "micro"))
+	if err != nil {
 		log.Fatal(err)
 	}
 }

@@ -21,8 +21,9 @@ func Pairs[T Float](f func(a, b float64) float64) func(y []T, x [][]T) {
 }
 
 // ReluGrad is the kernel of dx for dy and the y of Relu: the slope at 0 is 0.
-func ReluGrad[T Float](dx []T, x [][]T) {
-	dy, y := x[0], x[1]
+func ReluGrad[T Float](dx []T, x [][]T) { reluGrad(dx, x[0], x[1]) }
+
+func reluGrad[T Float](dx, dy, y []T) {
 	for i := range dx {
 		d := dy[i]
 		if !(y[i] > 0) {

@@ -11,6 +11,8 @@ type Decay[T Float] struct {
 	Product            bool
 }
 
+func (d *Decay[T]) none() bool { return d.Coupled == 0 && d.Decoupled == 0 }
+
 // apply is the weight and the gradient after decay.
 func (d *Decay[T]) apply(w, g T) (T, T) {
 	switch {
@@ -73,8 +75,16 @@ type SGD[T Float] struct {
 	Scale T // of the gradient
 }
 
-// Step is w -= lr * g.
-func (s *SGD[T]) Step(w, g []T) {
+// Step is w -= lr * g. t counts for float32 only, and may be nil for float64.
+func (s *SGD[T]) Step(t *Table, w, g []T) {
+	if s, ok := any(s).(*SGD[float32]); ok && s.none() {
+		t.sgd(s, any(w).([]float32), any(g).([]float32))
+		return
+	}
+	s.step(w, g)
+}
+
+func (s *SGD[T]) step(w, g []T) {
 	for i := range w {
 		x, d := s.apply(w[i], T(g[i]*s.Scale))
 		w[i] = x - T(d*s.LR)
@@ -97,7 +107,17 @@ type Adam[T Float] struct {
 //
 // Keras: w -= rate*m / (sqrt(v) + epsilon), rate = lr*sqrt(1-beta2^t)/(1-beta1^t).
 // PyTorch: w -= rate*m / (sqrt(v)/root + epsilon), rate = lr/(1-beta1^t), root = sqrt(1-beta2^t).
-func (s *Adam[T]) Step(w, m, v, hat, g []T) {
+//
+// t counts for float32 only, and may be nil for float64.
+func (s *Adam[T]) Step(t *Table, w, m, v, hat, g []T) {
+	if s, ok := any(s).(*Adam[float32]); ok && s.none() && hat == nil {
+		t.adam(s, any(w).([]float32), any(m).([]float32), any(v).([]float32), any(g).([]float32))
+		return
+	}
+	s.step(w, m, v, hat, g)
+}
+
+func (s *Adam[T]) step(w, m, v, hat, g []T) {
 	for i := range w {
 		x, d := s.apply(w[i], T(g[i]*s.Scale))
 		m[i] += T((d - m[i]) * s.OneBeta1)

@@ -1,0 +1,80 @@
+package vec
+
+import (
+	"sync"
+
+	"github.com/gneiss-ml/gneiss/internal/cpu"
+)
+
+// Table is the kernels on float32 in which the tiers differ. All functions of all tables give the same bits; only which NaN a
+// NaN is may differ. Slices are as long as the first one.
+type Table struct {
+	Level              cpu.Level
+	add, sub, mul, div func(y, a, b []float32)
+	relu               func(y, x []float32)
+	reluGrad           func(dx, dy, y []float32)
+}
+
+var generic = Table{
+	Level: cpu.Generic,
+	add:   add[float32], sub: sub[float32], mul: mul[float32], div: div[float32],
+	relu: relu[float32], reluGrad: reluGrad[float32],
+}
+
+// For is the table of a level, which must be one of cpu.Supported, or the best below it.
+func For(level cpu.Level) *Table { return tableOf(level) }
+
+// Best is the table of the tier in use.
+func Best() *Table { return best() }
+
+var best = sync.OnceValue(func() *Table { return tableOf(cpu.Tier()) })
+
+// Arith is the kernel of op as the function Arith defines it.
+func (t *Table) Arith(op Op) func(y []float32, x [][]float32) {
+	switch op {
+	case Add:
+		return fold(t.add)
+	case Sub:
+		return fold(t.sub)
+	case Mul:
+		return fold(t.mul)
+	case Div:
+		return fold(t.div)
+	case Relu:
+		return single(t.relu)
+	}
+	return Arith[float32](op)
+}
+
+// ReluGrad is the kernel of dx for dy and the y of Relu, as the function ReluGrad defines it.
+func (t *Table) ReluGrad(dx []float32, x [][]float32) { t.reluGrad(dx, x[0], x[1]) }
+
+// Sums adds x to sixteen sums in float64, element i to sum i%16. t counts for float32 only, and may be nil for float64.
+func Sums[T Float](t *Table, s *[16]float64, x []T) {
+	if x, ok := any(x).([]float32); ok {
+		t.sums(s, x)
+		return
+	}
+	sums(s, x)
+}
+
+// Tree adds sixteen sums up, halves to halves.
+func Tree(s *[16]float64) float64 {
+	for n := 8; n > 0; n /= 2 {
+		for i := range n {
+			s[i] += s[i+n]
+		}
+	}
+	return s[0]
+}
+
+func sums[T Float](s *[16]float64, x []T) {
+	for ; len(x) >= 16; x = x[16:] {
+		for i, v := range x[:16] {
+			s[i] += float64(v)
+		}
+	}
+	for i, v := range x {
+		s[i] += float64(v)
+	}
+}

@@ -1,0 +1,80 @@
+//go:build amd64 && !purego
+
+package vec
+
+import "github.com/gneiss-ml/gneiss/internal/cpu"
+
+var (
+	avx512 = Table{
+		Level: cpu.AVX512,
+		add:   ternary(f32AddAVX512), sub: ternary(f32SubAVX512), mul: ternary(f32MulAVX512), div: ternary(f32DivAVX512),
+		relu:     func(y, x []float32) { f32ReluAVX512(len(y), y, x[:len(y)]) },
+		reluGrad: ternary(f32ReluGradAVX512),
+	}
+	avx2 = Table{
+		Level: cpu.AVX2,
+		add:   ternary(f32AddAVX2), sub: ternary(f32SubAVX2), mul: ternary(f32MulAVX2), div: ternary(f32DivAVX2),
+		relu:     func(y, x []float32) { f32ReluAVX2(len(y), y, x[:len(y)]) },
+		reluGrad: ternary(f32ReluGradAVX2),
+	}
+)
+
+func tableOf(level cpu.Level) *Table {
+	switch level {
+	case cpu.AVX512:
+		return &avx512
+	case cpu.AVX2:
+		return &avx2
+	}
+	return &generic
+}
+
+func ternary(f func(n int, y, a, b []float32)) func(y, a, b []float32) {
+	return func(y, a, b []float32) { f(len(y), y, a[:len(y)], b[:len(y)]) }
+}
+
+// The kernels below take pointers to what their callers keep on the stack, which a call through the table would move to the
+// heap.
+
+func (t *Table) sums(s *[16]float64, x []float32) {
+	switch t.Level {
+	case cpu.AVX512:
+		f32SumsAVX512(len(x), s[:], x)
+	case cpu.AVX2:
+		f32SumsAVX2(len(x), s[:], x)
+	default:
+		sums(s, x)
+	}
+}
+
+// sgd is a step without decay.
+func (t *Table) sgd(s *SGD[float32], w, g []float32) {
+	n, c := len(w), [2]float32{s.Scale, s.LR}
+	switch t.Level {
+	case cpu.AVX512:
+		f32SGDAVX512(n, w, g[:n], c[:])
+	case cpu.AVX2:
+		f32SGDAVX2(n, w, g[:n], c[:])
+	default:
+		s.step(w, g)
+	}
+}
+
+// adam is a step without decay.
+func (t *Table) adam(s *Adam[float32], w, m, v, g []float32) {
+	n := len(w)
+	m, v, g = m[:n], v[:n], g[:n]
+	c := [7]float32{s.Scale, s.OneBeta1, s.Beta2, s.OneBeta2, s.Rate, s.Root, s.Epsilon}
+	switch {
+	case t.Level == cpu.AVX512 && s.Keras:
+		f32AdamKerasAVX512(n, w, m, v, g, c[:])
+	case t.Level == cpu.AVX512:
+		f32AdamPyTorchAVX512(n, w, m, v, g, c[:])
+	case t.Level == cpu.AVX2 && s.Keras:
+		f32AdamKerasAVX2(n, w, m, v, g, c[:])
+	case t.Level == cpu.AVX2:
+		f32AdamPyTorchAVX2(n, w, m, v, g, c[:])
+	default:
+		s.step(w, m, v, nil, g)
+	}
+}
