@@ -13,7 +13,7 @@ var opBernoulli = opdef.Def{
 	Infer:   inferDrawnLike,
 	Compile: compileBernoulli,
 	Grad:    opdef.ZeroGrad,
-	Widen:   widenDtype(onnx.Undefined),
+	Widen:   widenType("dtype", onnx.Undefined),
 }
 
 func compileBernoulli(c *opdef.Compile) (opdef.Step, error) {

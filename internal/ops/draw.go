@@ -185,11 +185,11 @@ func nextUniform(r *opdef.Run) func(int) float64 {
 	return func(i int) float64 { return float64(d.uniform(i)*span) + low }
 }
 
-// widenDtype makes the attribute dtype, where it is a floating-point type, float64.
-func widenDtype(def onnx.ElemType) func(*opdef.Rewrite) error {
+// widenType makes an attribute that names an element type, def when it is absent, float64 where it is a floating-point type.
+func widenType(name string, def onnx.ElemType) func(*opdef.Rewrite) error {
 	return func(c *opdef.Rewrite) error {
-		if onnx.ElemType(c.Node.Int("dtype", int64(def))).IsFloat() {
-			c.Node.SetAttr(onnx.Int("dtype", int64(onnx.Float64)))
+		if onnx.ElemType(c.Node.Int(name, int64(def))).IsFloat() {
+			c.Node.SetAttr(onnx.Int(name, int64(onnx.Float64)))
 		}
 		return nil
 	}

@@ -13,5 +13,5 @@ var opRandomNormal = opdef.Def{
 	Infer:   inferDrawn,
 	Compile: drawing(nextNormal),
 	Grad:    opdef.ZeroGrad,
-	Widen:   widenDtype(onnx.Float32),
+	Widen:   widenType("dtype", onnx.Float32),
 }

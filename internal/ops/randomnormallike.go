@@ -13,5 +13,5 @@ var opRandomNormalLike = opdef.Def{
 	Infer:   inferDrawnLike,
 	Compile: drawingLike(nextNormal),
 	Grad:    opdef.ZeroGrad,
-	Widen:   widenDtype(onnx.Undefined),
+	Widen:   widenType("dtype", onnx.Undefined),
 }

@@ -13,5 +13,5 @@ var opRandomUniform = opdef.Def{
 	Infer:   inferDrawn,
 	Compile: drawing(nextUniform),
 	Grad:    opdef.ZeroGrad,
-	Widen:   widenDtype(onnx.Float32),
+	Widen:   widenType("dtype", onnx.Float32),
 }

@@ -13,5 +13,5 @@ var opRandomUniformLike = opdef.Def{
 	Infer:   inferDrawnLike,
 	Compile: drawingLike(nextUniform),
 	Grad:    opdef.ZeroGrad,
-	Widen:   widenDtype(onnx.Undefined),
+	Widen:   widenType("dtype", onnx.Undefined),
 }
