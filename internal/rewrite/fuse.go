@@ -87,7 +87,7 @@ func (p *optimiser) fuseRelu(relu *onnx.Node) bool {
 		p.takeOver(n, relu, "ConvRelu")
 	case is(n, "Gemm") && n.Float("alpha", 1) == 1:
 		p.takeOver(n, relu, "GemmRelu")
-	case n.Domain == onnx.Private && n.OpType == "MatMulAdd":
+	case isPrivate(n, "MatMulAdd"):
 		p.takeOver(n, relu, "MatMulAdd")
 		n.SetAttr(onnx.Int("relu", 1))
 	default:
