@@ -148,7 +148,7 @@ func mixedFloats(f32, f64 compiler) compiler {
 		for i := range c.Node.NumIn() {
 			e := c.Elem(i)
 			half = half || formatOf(e) != nil
-			if e != onnx.Undefined && (e == onnx.Float64) != (c.Elem(0) == onnx.Float64) {
+			if e.IsFloat() && (e == onnx.Float64) != (c.Elem(0) == onnx.Float64) {
 				return opdef.Step{}, onnx.Unsupportedf("inputs of types %v and %v together are not supported", c.Elem(0), e)
 			}
 		}
