@@ -84,6 +84,6 @@ func (a *app) root() *cobra.Command {
 	}
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.AddCommand(a.train(), a.run(), a.predict(), a.inspect(), a.check(), a.test(), a.compare(), a.bench(), a.version())
+	root.AddCommand(a.train(), a.run(), a.predict(), a.inspect(), a.check(), a.test(), a.compare(), a.bench(), a.profile(), a.version())
 	return root
 }
