@@ -208,3 +208,19 @@ func saveDir(t *testing.T, name string) string {
 	require.NoError(t, os.Mkdir(path, 0o777))
 	return path
 }
+
+// Until opset 9 the number of elements of TopK was an attribute; either output may be left out.
+func TestRun_topK(t *testing.T) {
+	for _, text := range []string{
+		`<ir_version: 4, opset_import: ["" : 9]> g (float[4] x) => (int64[2] i) { v, i = TopK<axis = 0, k = 2>(x) }`,
+		`<ir_version: 4, opset_import: ["" : 9]> g (float[4] x) => (int64[2] i) { "", i = TopK<axis = 0, k = 2>(x) }`,
+		`<ir_version: 4, opset_import: ["" : 10]> g (float[4] x) => (int64[2] i) <int64[1] k = {2}> { "", i = TopK<axis = 0>(x, k) }`,
+	} {
+		m, err := onnx.ParseText(text)
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "model.onnx")
+		require.NoError(t, m.WriteFile(path))
+		in := npy(t, onnx.Vector[float32](1, 9, 3, 4))
+		require.Equal(t, []any{1.0, 3.0}, values(t, answers(t, yes, "run", path, "--in", in, "--json")))
+	}
+}

@@ -29,9 +29,10 @@ var opTopK = opdef.Def{
 	},
 	Upgrade: func(c *opdef.Rewrite) error {
 		if k := c.Node.Attr("k"); k != nil && c.Version < 10 {
+			n := k.I // k points into the attributes
 			c.Node.DropAttr("k")
 			padInputs(c.Node, 2)
-			c.Node.SetIn(1, c.Builder.Const(onnx.Vector(k.I)))
+			c.Node.SetIn(1, c.Builder.Const(onnx.Vector(n)))
 		}
 		return c.Err()
 	},
@@ -83,9 +84,11 @@ func runTopK(m *mover) error {
 	if err != nil {
 		return err
 	}
-	y, err := m.output(0, m.In[0].Elem, to)
-	if err != nil {
-		return err
+	var y array
+	if m.Wants(0) {
+		if y, err = m.output(0, m.In[0].Elem, to); err != nil {
+			return err
+		}
 	}
 	var at []int64
 	if m.Wants(1) {
@@ -103,7 +106,9 @@ func runTopK(m *mover) error {
 	for l := range product(shape[:axis]) * inner {
 		first, out := l/inner*n*inner+l%inner, l/inner*int(k)*inner+l%inner
 		for i, from := range t.lane(first, inner, n) {
-			y.from(out+i*inner, x, from, 1)
+			if m.Wants(0) {
+				y.from(out+i*inner, x, from, 1)
+			}
 			if at != nil {
 				at[out+i*inner] = int64((from - first) / inner)
 			}
