@@ -83,6 +83,9 @@ func (f *mnistFlags) check() error {
 	case f.resume && f.state == "":
 		return onnx.Invalidf("--resume needs --checkpoint")
 	}
+	if _, err := f.rule(); err != nil {
+		return err
+	}
 	if f.out == "" {
 		return onnx.Invalidf("--out: expected the name of a file")
 	}
@@ -126,6 +129,22 @@ func (f *mnistFlags) rule() (optimizer.Optimizer, error) {
 	return nil, onnx.Invalidf("--optimizer: expected adam or sgd, received %.32q", f.optimizer)
 }
 
+// compiled is the seed network, ready to be trained.
+func (f *mnistFlags) compiled() (*train.Model, error) {
+	rule, err := f.rule()
+	if err != nil {
+		return nil, err
+	}
+	model, err := seedNetwork()
+	if err != nil {
+		return nil, err
+	}
+	return model, model.Compile(train.Config{
+		Optimizer: rule, Loss: loss.CategoricalCrossEntropy{}, Metrics: []metric.Metric{metric.Accuracy{}},
+		Seed: f.seed, Threads: f.threads,
+	})
+}
+
 // seedNetwork is the CNN of the Keras tutorials: two convolutions, two poolings, two dense layers.
 func seedNetwork() (*train.Model, error) {
 	return train.Sequential(
@@ -144,7 +163,6 @@ func seedNetwork() (*train.Model, error) {
 // digits are the images and labels of MNIST.
 type digits struct {
 	train, test dataset.Dataset
-	images      *onnx.Tensor // the test images
 }
 
 func loadDigits() (*digits, error) {
@@ -155,25 +173,24 @@ func loadDigits() (*digits, error) {
 		}
 		return dataset.IDX(r)
 	}
-	pair := func(images, labels func() (io.Reader, error)) (dataset.Dataset, *onnx.Tensor, error) {
+	pair := func(images, labels func() (io.Reader, error)) (dataset.Dataset, error) {
 		x, err := read(images)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		y, err := read(labels)
 		if err == nil {
 			y, err = dataset.OneHot(y, 10)
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		d, err := dataset.Images(x, y)
-		return d, x, err
+		return dataset.Images(x, y)
 	}
 	d := &digits{}
 	var err error
-	if d.train, _, err = pair(mnist.TrainImages, mnist.TrainLabels); err == nil {
-		d.test, d.images, err = pair(mnist.TestImages, mnist.TestLabels)
+	if d.train, err = pair(mnist.TrainImages, mnist.TrainLabels); err == nil {
+		d.test, err = pair(mnist.TestImages, mnist.TestLabels)
 	}
 	return d, err
 }
@@ -182,22 +199,16 @@ func (a *app) runMNIST(ctx context.Context, f mnistFlags) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	rule, err := f.rule()
-	if err != nil {
-		return err
-	}
 	data, err := loadDigits()
 	if err != nil {
 		return err
 	}
-	model, err := seedNetwork()
-	if err != nil {
-		return err
-	}
-	err = model.Compile(train.Config{
-		Optimizer: rule, Loss: loss.CategoricalCrossEntropy{}, Metrics: []metric.Metric{metric.Accuracy{}},
-		Seed: f.seed, Threads: f.threads,
-	})
+	return a.trainOn(ctx, data, f)
+}
+
+// trainOn trains the seed network on data and writes all that f asks for.
+func (a *app) trainOn(ctx context.Context, data *digits, f mnistFlags) error {
+	model, err := f.compiled()
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"image/png"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -11,6 +13,7 @@ import (
 	"time"
 
 	"github.com/gneiss-ml/gneiss/train"
+	"github.com/gneiss-ml/gneiss/train/dataset"
 	"github.com/stretchr/testify/require"
 )
 
@@ -146,6 +149,85 @@ func TestCurves(t *testing.T) {
 	after, err := os.ReadFile(page)
 	require.NoError(t, err)
 	require.Equal(t, before, after)
+}
+
+// fewDigits is the first images only, so that a test can train on them.
+func fewDigits(t *testing.T) *digits {
+	t.Helper()
+	d, err := loadDigits()
+	require.NoError(t, err)
+	return &digits{train: dataset.Slice(d.train, 0, 320), test: dataset.Slice(d.test, 0, 100)}
+}
+
+// trained trains on few images with the flags of f and gives what was printed.
+func trained(t *testing.T, data *digits, f mnistFlags) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	a := &app{out: &out, err: &errs}
+	f.batch, f.split, f.rate, f.optimizer, f.seed, f.threads = 32, 0.1, 0.002, "adam", 1, 2
+	require.NoError(t, f.check())
+	require.Equal(t, yes, a.status(a.trainOn(context.Background(), data, f)), errs.String())
+	return out.String()
+}
+
+func TestTrainOn(t *testing.T) {
+	data, dir := fewDigits(t), t.TempDir()
+	f := mnistFlags{
+		epochs: 2, out: filepath.Join(dir, "m.onnx"), report: filepath.Join(dir, "m.html"), plot: filepath.Join(dir, "m.png"),
+		state: filepath.Join(dir, "checkpoint"), json: true,
+	}
+	rows := lines(t, trained(t, data, f))
+	require.Len(t, rows, 3)
+	for i, r := range rows[:2] {
+		require.Equal(t, "epoch", r["event"])
+		require.Equal(t, float64(i), r["epoch"])
+		for _, name := range []string{"loss", "accuracy", "val_loss", "val_accuracy", "images_per_s", "seconds"} {
+			require.Contains(t, r, name)
+		}
+	}
+	done := rows[2]
+	require.Equal(t, "done", done["event"])
+	require.Equal(t, 225034.0, done["parameters"])
+	require.Equal(t, f.out, done["out"])
+	require.Len(t, done["predictions"], 5)
+	for _, name := range []string{"test_loss", "test_accuracy", "seconds", "images_per_s"} {
+		require.Contains(t, done, name)
+	}
+	answers(t, yes, "check", f.out)
+	for _, path := range []string{f.report, f.plot} {
+		require.FileExists(t, path)
+	}
+	straight, err := os.ReadFile(f.out)
+	require.NoError(t, err)
+
+	// One epoch, then another from the checkpoint, gives the same file.
+	f.state, f.report, f.plot, f.json = filepath.Join(dir, "other"), "", "", false
+	f.epochs = 1
+	text := trained(t, data, f)
+	require.Contains(t, text, "225,034")
+	require.Contains(t, text, "Epoch 1/1")
+	require.Contains(t, text, "wrote "+f.out+"; read back, it sees [")
+	f.epochs, f.resume = 2, true
+	require.NotContains(t, trained(t, data, f), "Epoch 1/2")
+	resumed, err := os.ReadFile(f.out)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(straight, resumed), "a resumed training ends with the same bytes")
+}
+
+// An interrupted training leaves the file that was there.
+func TestTrainOn_interrupted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	require.NoError(t, os.WriteFile(path, []byte("precious"), 0o666))
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var errs bytes.Buffer
+	a := &app{out: io.Discard, err: &errs}
+	f := mnistFlags{epochs: 1, batch: 32, rate: 0.001, optimizer: "sgd", out: path}
+	require.Equal(t, unanswered, a.status(a.trainOn(ctx, fewDigits(t), f)))
+	oneMessage(t, errs.String())
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "precious", string(b))
 }
 
 func TestDigits(t *testing.T) {
