@@ -146,7 +146,6 @@ type sliced1 struct {
 	step    int   // from slice to slice
 	buf     []byte
 	packed  []byte
-	cut     array
 }
 
 func runScan(r *opdef.Run) error {
