@@ -9,14 +9,14 @@ import (
 var opBitCast = opdef.Def{
 	Type: "BitCast",
 	Infer: func(c *opdef.Infer) error {
-		to := onnx.ElemType(c.Node.Int("to", 0))
+		to := castTarget(c.Node)
 		if err := sameBits(c.Elem(0), to); err != nil && c.Elem(0) != onnx.Undefined {
 			return err
 		}
 		return c.LikeElem(0, 0, to)
 	},
 	Compile: func(c *opdef.Compile) (opdef.Step, error) {
-		to := onnx.ElemType(c.Node.Int("to", 0))
+		to := castTarget(c.Node)
 		if err := sameBits(c.Elem(0), to); err != nil {
 			return opdef.Step{}, err
 		}

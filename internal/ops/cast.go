@@ -11,9 +11,9 @@ import (
 // Floating-point numbers out of an integer's range: see floatInt32. To bool: whether the number is not 0.
 var opCast = opdef.Def{
 	Type:  "Cast",
-	Infer: func(c *opdef.Infer) error { return inferCast(c, onnx.ElemType(c.Node.Int("to", 0))) },
+	Infer: func(c *opdef.Infer) error { return inferCast(c, castTarget(c.Node)) },
 	Compile: func(c *opdef.Compile) (opdef.Step, error) {
-		return castStep(c, onnx.ElemType(c.Node.Int("to", 0)), opdef.Step{})
+		return castStep(c, castTarget(c.Node), opdef.Step{})
 	},
 	Grad: gradCast,
 	Upgrade: func(c *opdef.Rewrite) error {
@@ -27,11 +27,17 @@ var opCast = opdef.Def{
 		return nil
 	},
 	Widen: func(c *opdef.Rewrite) error {
-		if onnx.ElemType(c.Node.Int("to", 0)).IsFloat() {
+		if castTarget(c.Node).IsFloat() {
 			c.Node.SetAttr(onnx.Int("to", int64(onnx.Float64)))
 		}
 		return nil
 	},
+}
+
+// castTarget is the type that the attribute to names; Undefined when it is none.
+func castTarget(n *onnx.Node) onnx.ElemType {
+	e, _ := dtypeAttr(n, "to", onnx.Undefined)
+	return e
 }
 
 // oldElemName is the element type called s in Cast before opset 6: a name of TensorProto.DataType.
@@ -50,7 +56,7 @@ func oldElemName(s string) (onnx.ElemType, error) {
 
 func inferCast(c *opdef.Infer, to onnx.ElemType) error {
 	if !to.Valid() {
-		return onnx.Invalidf("attribute to is %d, which is not an element type", int32(to))
+		return onnx.Invalidf("attribute to is %d, which is not an element type", c.Node.Int("to", int64(to)))
 	}
 	if err := c.LikeElem(0, 0, to); err != nil {
 		return err

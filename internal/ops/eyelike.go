@@ -38,7 +38,8 @@ var opEyeLike = opdef.Def{
 }
 
 func eyeElem(n *onnx.Node, like onnx.ElemType) onnx.ElemType {
-	return onnx.ElemType(n.Int("dtype", int64(like)))
+	e, _ := dtypeAttr(n, "dtype", like)
+	return e
 }
 
 func runEyeLike(m *mover, e onnx.ElemType, one array, k int64) error {

@@ -112,6 +112,9 @@ func (r *Runner) takeLate(st *step, l *lateStep) error {
 			continue
 		}
 		t := l.outs[j]
+		if (!t.IsTensor() || !t.IsFixed()) && holdsLeast(&l.infer) {
+			return onnx.Invalidf("output %d: no size comes of an input that holds %d", j, onnx.Unknown.N)
+		}
 		if !t.IsTensor() || !t.IsFixed() {
 			return onnx.Internalf("output %d: sizes unknown: %v", j, t)
 		}
@@ -125,6 +128,19 @@ func (r *Runner) takeLate(st *step, l *lateStep) error {
 		l.shapes[j] = s
 	}
 	return nil
+}
+
+// holdsLeast reports whether contents that are known hold the number that stands for an unknown size.
+func holdsLeast(c *opdef.Infer) bool {
+	for j, ints := range c.InInts {
+		if x := c.Consts[j]; ints == nil && x != nil && smallInts(x.Elem, x.Shape) {
+			ints, _ = opdef.DimsOf(x)
+		}
+		if slices.Contains(ints, onnx.Unknown) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasContents reports whether a view's contents may decide sizes.
@@ -296,7 +312,7 @@ func (r *Runner) hold(n int64) error {
 func (r *Runner) over(n int64) error {
 	b, limit := &r.root.budget, r.p.o.Memory
 	if used := b.held + b.extra; limit > 0 && (used > limit || n > limit-used) {
-		return &onnx.LimitError{Limit: "memory of one run", Value: limit, Asked: saturated(used, n), Unit: "bytes"}
+		return &onnx.LimitError{Limit: memoryLimit, Value: limit, Asked: saturated(used, n), Unit: "bytes"}
 	}
 	return nil
 }

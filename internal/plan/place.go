@@ -46,6 +46,9 @@ func (p *Plan) place(b, previous *Binding) error {
 	return nil
 }
 
+// memoryLimit is the name of the limit Options.Memory.
+const memoryLimit = "memory of one run"
+
 func (p *Plan) tooLarge(arena int) bool { return p.o.Memory > 0 && int64(arena) > p.o.Memory }
 
 // life is the steps between which a buffer must stay.
@@ -90,6 +93,11 @@ func (p *Plan) scratch(b *Binding) error {
 		st := &p.steps[k]
 		if st.s.Scratch == nil || b.steps[k].late {
 			continue
+		}
+		for _, o := range st.out { // before the step makes tables for sizes that cannot be
+			if o >= 0 && p.tooLarge(b.vals[o].n) {
+				return p.errBound(k, b, &onnx.LimitError{Limit: memoryLimit, Value: p.o.Memory, Asked: int64(b.vals[o].n), Unit: "bytes"})
+			}
 		}
 		n := st.s.Scratch(&opdef.Bound{In: p.shapesOf(b, st.in), Out: p.shapesOf(b, st.out), Threads: max(p.o.Threads, 1)})
 		if n < 0 {
