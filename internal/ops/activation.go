@@ -13,6 +13,19 @@ func function(f func(float64) float64) compiler {
 	return floats(vec.Each[float32](f), vec.Each[float64](f))
 }
 
+// quick is a function that has kernels of its own for float32.
+type quick struct {
+	f     vec.Function
+	exact func(float64) float64
+}
+
+// compile compiles y = f(x); alpha counts for Swish only.
+func (q quick) compile(alpha float64) compiler {
+	return func(c *opdef.Compile) (opdef.Step, error) {
+		return floats(vecTable(c.Generic).Of(q.f, alpha), vec.Each[float64](q.exact))(c)
+	}
+}
+
 // activation is function for an f that depends on attributes.
 func activation(by func(*onnx.Node) func(float64) float64) compiler {
 	return func(c *opdef.Compile) (opdef.Step, error) { return function(by(c.Node))(c) }

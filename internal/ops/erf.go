@@ -3,6 +3,7 @@ package ops
 import (
 	"math"
 
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -13,7 +14,7 @@ import (
 var opErf = opdef.Def{
 	Type:    "Erf",
 	Infer:   opdef.SameAsFirst,
-	Compile: function(math.Erf),
+	Compile: quick{vec.ErfOf, math.Erf}.compile(1),
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
 		return f.mul(f.num(2/math.Sqrt(math.Pi)), f.one("Exp", f.one("Neg", f.square(x))))
 	}),

@@ -3,6 +3,7 @@ package ops
 import (
 	"math"
 
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -13,7 +14,7 @@ import (
 var opExp = opdef.Def{
 	Type:    "Exp",
 	Infer:   opdef.SameAsFirst,
-	Compile: function(math.Exp),
+	Compile: quick{vec.ExpOf, math.Exp}.compile(1),
 	Upgrade: dropConsumed,
 	Grad:    times(func(f formula, x, y *onnx.Value) *onnx.Value { return y }),
 }

@@ -12,11 +12,15 @@ import (
 var opGelu = opdef.Def{
 	Type:    "Gelu",
 	Infer:   opdef.SameAsFirst,
-	Compile: compileGelu(vec.Gelu, vec.GeluTanh, activation),
+	Compile: compileGelu(quick{vec.GeluOf, vec.Gelu}, quick{vec.GeluTanhOf, vec.GeluTanh}, quickly),
 	Grad: func(c *opdef.Grad) error {
 		c.SetDX(0, c.Private("GeluGrad", values{c.DY(0), c.In(0)}, onnx.Str("approximate", c.Node.Str("approximate", "none"))))
 		return nil
 	},
+}
+
+func quickly(by func(*onnx.Node) quick) compiler {
+	return func(c *opdef.Compile) (opdef.Step, error) { return by(c.Node).compile(1)(c) }
 }
 
 // compileGelu chooses between the exact function and its approximation.

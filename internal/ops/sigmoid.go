@@ -11,7 +11,7 @@ import (
 var opSigmoid = opdef.Def{
 	Type:    "Sigmoid",
 	Infer:   opdef.SameAsFirst,
-	Compile: function(vec.Sigmoid),
+	Compile: quick{vec.SigmoidOf, vec.Sigmoid}.compile(1),
 	Upgrade: dropConsumed,
 	Grad:    gradFromOutput("SigmoidGrad"),
 }

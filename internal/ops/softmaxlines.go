@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/gneiss-ml/gneiss/internal/kernel/reduce"
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -17,6 +18,21 @@ func softmaxLine[T float](y []T, x [][]T) {
 	sum := reduce.All(reduce.Sum, y, 0)
 	for i := range y {
 		y[i] /= sum
+	}
+}
+
+// softmaxLine32 is softmaxLine by the kernels of a table.
+func softmaxLine32(t *vec.Table) func(y []float32, x [][]float32) {
+	return func(y []float32, x [][]float32) {
+		m := reduce.All(reduce.Max, x[0], 0)
+		for i, v := range x[0] {
+			y[i] = v - m
+		}
+		t.Exp(y, y)
+		sum := reduce.All(reduce.Sum, y, 0)
+		for i := range y {
+			y[i] /= sum
+		}
 	}
 }
 
@@ -49,7 +65,7 @@ func compileSoftmax(c *opdef.Compile) (opdef.Step, error) {
 	case onnx.BFloat16:
 		return lineStep(1, roundedSoftmaxLine(roundBF16), &codecBF16, attrAxis), nil
 	}
-	return lineFloats(1, softmaxLine[float32], softmaxLine[float64])(c)
+	return lineFloats(1, softmaxLine32(vecTable(c.Generic)), softmaxLine[float64])(c)
 }
 
 func roundF16(x []float32) {

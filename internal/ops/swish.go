@@ -12,10 +12,11 @@ import (
 var opSwish = opdef.Def{
 	Type:  "Swish",
 	Infer: opdef.SameAsFirst,
-	Compile: activation(func(n *onnx.Node) func(float64) float64 {
-		alpha := realAttr(n, "alpha", 1)
-		return func(v float64) float64 { return v * vec.Sigmoid(alpha*v) }
-	}),
+	Compile: func(c *opdef.Compile) (opdef.Step, error) {
+		alpha := realAttr(c.Node, "alpha", 1)
+		exact := func(v float64) float64 { return v * vec.Sigmoid(alpha*v) }
+		return quick{vec.SwishOf, exact}.compile(alpha)(c)
+	},
 	Grad: times(func(f formula, x, _ *onnx.Value) *onnx.Value {
 		ax := f.mul(f.num(realAttr(f.Node, "alpha", 1)), x)
 		s := f.one("Sigmoid", ax)

@@ -3,6 +3,7 @@ package ops
 import (
 	"math"
 
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 )
 
@@ -12,7 +13,7 @@ import (
 var opTanh = opdef.Def{
 	Type:    "Tanh",
 	Infer:   opdef.SameAsFirst,
-	Compile: function(math.Tanh),
+	Compile: quick{vec.TanhOf, math.Tanh}.compile(1),
 	Upgrade: dropConsumed,
 	Grad:    gradFromOutput("TanhGrad"),
 }

@@ -12,9 +12,10 @@ type vecGen struct {
 	isa
 	*frame
 	ptrs []string // registers that walk along the slices
+	step int      // bytes of a slice in one round
 }
 
-func (g *vecGen) lanes() int { return g.bytes / 4 }
+func (g *vecGen) lanes() int { return g.step / 4 }
 
 // constant is the number of the register of constant i.
 func (g *vecGen) constant(i int) string { return g.v(8 + i) }
@@ -28,7 +29,7 @@ func (g *vecGen) load(p, off int, to string, masked bool) {
 	case masked && g.mask:
 		g.p("VMOVUPS.Z %d(%s), K1, %s", off, g.ptrs[p], to)
 	case masked:
-		g.p("VMASKMOVPS %d(%s), Y15, %s", off, g.ptrs[p], to)
+		g.p("VMASKMOVPS %d(%s), %c15, %s", off, g.ptrs[p], to[0], to)
 	default:
 		g.p("VMOVUPS %d(%s), %s", off, g.ptrs[p], to)
 	}
@@ -39,7 +40,7 @@ func (g *vecGen) store(from string, p, off int, masked bool) {
 	case masked && g.mask:
 		g.p("VMOVUPS %s, K1, %d(%s)", from, off, g.ptrs[p])
 	case masked:
-		g.p("VMASKMOVPS %s, Y15, %d(%s)", from, off, g.ptrs[p])
+		g.p("VMASKMOVPS %s, %c15, %d(%s)", from, from[0], off, g.ptrs[p])
 	default:
 		g.p("VMOVUPS %s, %d(%s)", from, off, g.ptrs[p])
 	}
@@ -68,13 +69,13 @@ func (g *vecGen) begin(fn, doc string, slices ...string) {
 func (g *vecGen) loops(unroll int, walk []string, body func(first, off int, masked bool)) {
 	ahead := func(vectors int) {
 		for _, p := range walk {
-			g.p("ADDQ $%d, %s", vectors*g.bytes, p)
+			g.p("ADDQ $%d, %s", vectors*g.step, p)
 		}
 	}
 	if unroll > 1 {
 		g.p("SUBQ $%d, CX\nJLT some\n\nloop:", unroll*g.lanes())
 		for i := range unroll {
-			body(2*i, i*g.bytes, false)
+			body(2*i, i*g.step, false)
 		}
 		ahead(unroll)
 		g.p("SUBQ $%d, CX\nJGE loop\n\nsome:\nADDQ $%d, CX", unroll*g.lanes(), unroll*g.lanes())
@@ -104,7 +105,7 @@ func (f *file) counts() {
 
 // vecKernels prints all functions of the package vec for one instruction set.
 func (f *file) vecKernels(set isa) {
-	g := &vecGen{file: f, isa: set}
+	g := &vecGen{file: f, isa: set, step: set.bytes}
 	for _, op := range []struct{ name, sign, instruction string }{
 		{"Add", "+", "VADDPS"}, {"Sub", "-", "VSUBPS"}, {"Mul", "*", "VMULPS"}, {"Div", "/", "VDIVPS"},
 	} {
@@ -123,6 +124,8 @@ func (f *file) vecKernels(set isa) {
 	g.adam(true)
 	g.adam(false)
 	g.sums()
+	w := &wideGen{vecGen: vecGen{file: f, isa: set, step: set.bytes / 2}}
+	w.functions()
 }
 
 func (g *vecGen) clear(to string) {

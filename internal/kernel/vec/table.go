@@ -13,12 +13,14 @@ type Table struct {
 	add, sub, mul, div func(y, a, b []float32)
 	relu               func(y, x []float32)
 	reluGrad           func(dx, dy, y []float32)
+	functions          [len(genericFunctions)]functionKernel
 }
 
 var generic = Table{
 	Level: cpu.Generic,
 	add:   add[float32], sub: sub[float32], mul: mul[float32], div: div[float32],
 	relu: relu[float32], reluGrad: reluGrad[float32],
+	functions: genericFunctions,
 }
 
 // For is the table of a level, which must be one of cpu.Supported, or the best below it.

@@ -10,12 +10,30 @@ var (
 		add:   ternary(f32AddAVX512), sub: ternary(f32SubAVX512), mul: ternary(f32MulAVX512), div: ternary(f32DivAVX512),
 		relu:     func(y, x []float32) { f32ReluAVX512(len(y), y, x[:len(y)]) },
 		reluGrad: ternary(f32ReluGradAVX512),
+		functions: [...]functionKernel{
+			ExpOf:      functionBy(f32ExpAVX512),
+			SigmoidOf:  functionBy(f32SigmoidAVX512),
+			SwishOf:    functionBy(f32SwishAVX512),
+			TanhOf:     functionBy(f32TanhAVX512),
+			GeluOf:     functionBy(f32GeluAVX512),
+			GeluTanhOf: functionBy(f32GeluTanhAVX512),
+			ErfOf:      functionBy(f32ErfAVX512),
+		},
 	}
 	avx2 = Table{
 		Level: cpu.AVX2,
 		add:   ternary(f32AddAVX2), sub: ternary(f32SubAVX2), mul: ternary(f32MulAVX2), div: ternary(f32DivAVX2),
 		relu:     func(y, x []float32) { f32ReluAVX2(len(y), y, x[:len(y)]) },
 		reluGrad: ternary(f32ReluGradAVX2),
+		functions: [...]functionKernel{
+			ExpOf:      functionBy(f32ExpAVX2),
+			SigmoidOf:  functionBy(f32SigmoidAVX2),
+			SwishOf:    functionBy(f32SwishAVX2),
+			TanhOf:     functionBy(f32TanhAVX2),
+			GeluOf:     functionBy(f32GeluAVX2),
+			GeluTanhOf: functionBy(f32GeluTanhAVX2),
+			ErfOf:      functionBy(f32ErfAVX2),
+		},
 	}
 )
 
@@ -31,6 +49,10 @@ func tableOf(level cpu.Level) *Table {
 
 func ternary(f func(n int, y, a, b []float32)) func(y, a, b []float32) {
 	return func(y, a, b []float32) { f(len(y), y, a[:len(y)], b[:len(y)]) }
+}
+
+func functionBy(f func(n int, y, x []float32, c []float64)) functionKernel {
+	return func(y, x []float32, c *[cEnd]float64) { f(len(y), y, x[:len(y)], c[:]) }
 }
 
 // The kernels below take pointers to what their callers keep on the stack, which a call through the table would move to the
