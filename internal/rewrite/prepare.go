@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"math"
 	"slices"
 
 	"github.com/gneiss-ml/gneiss/internal/opdef"
@@ -37,6 +38,9 @@ func Prepare(m *onnx.Model, set *opdef.Set, o Options) (*onnx.Graph, error) {
 	}
 	g, _ := m.Graph.Copy(nil)
 	names := outputNames(g)
+	if err := chargeInlining(fs, g, &o); err != nil {
+		return nil, err
+	}
 	if err := fs.Inline(g); err != nil {
 		return nil, err
 	}
@@ -221,6 +225,22 @@ func (p *preparer) step(b *onnx.Builder, n *onnx.Node) error {
 		}
 		sortFew(g)
 	}
+}
+
+// inlinedBytes is about what a node that inlining makes holds until the plan is there, its value and its step included.
+const inlinedBytes = 2048
+
+// chargeInlining pays for the nodes that g will have once its functions are inlined, beyond those that the file has.
+func chargeInlining(fs *compose.Functions, g *onnx.Graph, o *Options) error {
+	nodes, err := fs.Expanded(g)
+	more := nodes - compose.Size(g)
+	if err != nil || more <= 0 {
+		return err
+	}
+	if more > math.MaxInt64/inlinedBytes { // the limit of nodes is lifted
+		more = math.MaxInt64 / inlinedBytes
+	}
+	return o.charge(more * inlinedBytes)
 }
 
 // node brings n one step nearer to its final form: the newest version, or the standard body where there is no kernel, then

@@ -163,11 +163,17 @@ func add(a, b int64) int64 {
 
 // Check counts the nodes of g once every call is expanded and refuses more than the limit, before anything is expanded.
 func (fs *Functions) Check(g *onnx.Graph) error {
+	_, err := fs.Expanded(g)
+	return err
+}
+
+// Expanded is the number of nodes of g once every call is expanded; more than the limit are an error.
+func (fs *Functions) Expanded(g *onnx.Graph) (int64, error) {
 	nodes, _, err := fs.measure(g, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return fs.count(nodes)
+	return nodes, fs.count(nodes)
 }
 
 func (fs *Functions) count(nodes int64) error {
