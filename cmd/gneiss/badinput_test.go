@@ -117,3 +117,33 @@ func TestMessages_bounded(t *testing.T) {
 	oneMessage(t, errs)
 	require.Less(t, len(errs), 2000)
 }
+
+// A list of sizes that is no list is the model's fault, not a bug of ours.
+func TestBadModels_lists(t *testing.T) {
+	for _, text := range []string{
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {2}> { y = Reshape(x, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {2}> { y = Tile(x, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {4}> { y = Expand(x, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[2,1] k = {1, 1}> { y = Pad(x, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {0}> { y = Unsqueeze(x, k) }`,
+		`g (float[1,4] x) => (float[?] y) <int64[1,1] k = {0}> { y = Squeeze(x, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {0}> { y = ReduceSum(x, k) }`,
+		`g (float[4] x) => (float[?] y, float[?] z) <int64[2,1] k = {2, 2}> { y, z = Split(x, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {2}> { y = ConstantOfShape(k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {2}, int64[1] s = {0}> { y = Slice(x, s, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {2}, int64[1] s = {0}> { y = Slice(x, k, s) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {0}, int64[1] s = {0}> { y = Slice(x, s, s, k) }`,
+		`g (float[4] x) => (float[?] y, int64[?] i) <int64[1,1] k = {2}> { y, i = TopK(x, k) }`,
+		`g (int64[1,1] k) => (int64[?] y) <int64 s = {0}> { y = Range(s, k, s) }`,
+		`g (float[1,1,4,4] x) => (float[?] y) <float[1,1] k = {2}, float[0] s = {}> { y = Resize(x, s, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {2}> { y = OneHot(x, k, x) }`,
+		`g (float[4] x) => (float[?] y) <float[1,1] k = {0.5}> { y = Dropout(x, k) }`,
+		`g (float[4] x) => (float[?] y) <float[1,1] k = {0.5}> { y = Clip(x, k) }`,
+		`g (float[4] x) => (float[?] y) <int64[1,1] k = {0}> { y = CumSum(x, k) }`,
+	} {
+		for _, engine := range []string{"fast", "plain"} {
+			status, _, errs := cli("run", save(t, text), "--engine", engine)
+			require.Contains(t, []int{yes, unanswered}, status, "%s: %s", text, errs)
+		}
+	}
+}

@@ -38,6 +38,11 @@ var rangeRuns = map[onnx.ElemType]func(*mover) error{
 func inferRange(c *opdef.Infer) error {
 	e := c.Elem(0)
 	c.Set(0, e, onnx.Unknown)
+	for i := range 3 {
+		if s, err := c.Shape(i); err == nil && len(s) > 1 {
+			return onnx.Invalidf("input %d: expected a scalar, received %v", i, c.Ins[i])
+		}
+	}
 	if e.IsFloat() {
 		n, ok, err := rangeConst(c)
 		if ok {

@@ -97,6 +97,9 @@ func (r *Runner) inferLate(k int) error {
 	}
 	if err := st.def.Infer(c); err != nil {
 		if errors.Is(err, opdef.ErrNoRank) {
+			if err := noList(c); err != nil {
+				return err
+			}
 			return onnx.Internalf("sizes unknown: %w", err)
 		}
 		return err
@@ -116,6 +119,9 @@ func (r *Runner) takeLate(st *step, l *lateStep) error {
 			return onnx.Invalidf("output %d: no size comes of an input that holds %d", j, onnx.Unknown.N)
 		}
 		if !t.IsTensor() || !t.IsFixed() {
+			if err := noList(&l.infer); err != nil {
+				return err
+			}
 			return onnx.Internalf("output %d: sizes unknown: %v", j, t)
 		}
 		if err := r.p.checkElem(o, t.Elem); err != nil {
@@ -141,6 +147,18 @@ func holdsLeast(c *opdef.Infer) bool {
 		}
 	}
 	return false
+}
+
+// noList is the error that an input beside the data holds integers in a shape that sizes cannot have; nil when none does.
+func noList(c *opdef.Infer) error {
+	for j, t := range c.Ins {
+		integer := t.Elem == onnx.Int64 || t.Elem == onnx.Int32
+		if !integer || j == 0 && len(c.Ins) > 1 || t.Rank() == 0 || t.Rank() == 1 && t.Shape[0].N <= maxContents {
+			continue
+		}
+		return onnx.Invalidf("input %d: expected a list of at most %d sizes, received %v", j, maxContents, t)
+	}
+	return nil
 }
 
 // hasContents reports whether a view's contents may decide sizes.
