@@ -51,10 +51,13 @@ func setElem(c *opdef.Infer, i int, e onnx.ElemType, err error) error {
 // isShapeInt reports whether e is a type whose contents inference follows.
 func isShapeInt(e onnx.ElemType) bool { return e == onnx.Int64 || e == onnx.Int32 }
 
-// lengthOf is the number of elements of rank-1 input i; ok is false when unknown.
+// maxLength is the length up to which a declared list of sizes or axes says a rank: a file may declare any.
+const maxLength = 1024
+
+// lengthOf is the number of elements of rank-1 input i, a list of sizes or axes; ok is false when unknown or above maxLength.
 func lengthOf(c *opdef.Infer, i int) (int, bool) {
 	t, ok := c.In(i)
-	if !ok || t.Rank() != 1 || !t.Shape[0].IsFixed() {
+	if !ok || t.Rank() != 1 || !t.Shape[0].IsFixed() || t.Shape[0].N > maxLength {
 		return 0, false
 	}
 	return int(t.Shape[0].N), true
