@@ -3,6 +3,7 @@
 # make check     formats, lints, every tier, race detector, other architectures, generated files
 # make interop   the Python side: rebuilds the reference cases, feeds our exports to other runtimes
 # make accuracy  seeds 1 to 5, five epochs each; writes ACCURACY.md
+# make bench     times Gneiss beside ONNX Runtime, PyTorch and Keras; writes BENCHMARKS.md (ARGS=--quick for a part)
 # make generate  assembly, schema tables, operator table
 # make vuln      known vulnerabilities; needs its database
 
@@ -16,7 +17,7 @@ asmfmt      := github.com/klauspost/asmfmt/cmd/asmfmt@v1.3.2
 govulncheck := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 export gofumpt staticcheck errorlint asmfmt GO
 
-.PHONY: demo build test check interop accuracy generate asm schema operators conformance-data backend-test vuln clean
+.PHONY: demo build test check interop accuracy bench generate asm schema operators conformance-data backend-test vuln clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/gneiss ./cmd/gneiss
@@ -35,6 +36,9 @@ interop: build
 
 accuracy: build
 	tools/accuracy.sh
+
+bench:
+	tools/bench.sh $(ARGS)
 
 generate: asm schema operators
 

@@ -1,4 +1,4 @@
-"""Images a second of PyTorch training the seed network: python -m bench.train_torch --threads 2 [--channels-last].
+"""Images a second of PyTorch training the seed network: python -m bench.train_torch --threads 2 [--channels-last] [--compiled].
 
 Random data in memory, batch 64, Adam, dropout on, cross-entropy on logits; one JSON line. The first steps warm up and
 are not counted.
@@ -22,11 +22,13 @@ def main():
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--channels-last", action="store_true")
+    parser.add_argument("--compiled", action="store_true", help="forward and backward through torch.compile, which needs a C++ compiler")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(1)
     layout = torch.channels_last if arguments.channels_last else torch.contiguous_format
     model = torch_nets.build("seed", 1, softmax=False).train().to(memory_format=layout)
+    run = torch.compile(model) if arguments.compiled else model
     images = torch.rand(arguments.batch, 1, 28, 28).to(memory_format=layout)
     labels = torch.randint(10, (arguments.batch,))
     update, compute = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
@@ -34,12 +36,12 @@ def main():
         if step == WARM:
             start = time.perf_counter()
         update.zero_grad()
-        loss = compute(model(images), labels)
+        loss = compute(run(images), labels)
         loss.backward()
         update.step()
     seconds = time.perf_counter() - start
     print(json.dumps({
-        "framework": "torch", "version": torch.__version__, "layout": "nhwc" if arguments.channels_last else "nchw",
+        "framework": "torch", "version": torch.__version__, "layout": "nhwc" if arguments.channels_last else "nchw", "compiled": arguments.compiled,
         "threads": arguments.threads, "batch": arguments.batch, "steps": arguments.steps,
         "images_per_second": round(arguments.batch * arguments.steps / seconds, 1), "loss": round(loss.item(), 6),
     }))

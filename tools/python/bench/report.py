@@ -1,0 +1,154 @@
+"""Writes BENCHMARKS.md from the results of a run: python -m bench.report FOLDER BENCHMARKS.md FACT...
+
+FOLDER has inference.jsonl, training.jsonl and profile/NAME.txt, each of them optional. A FACT is a line about the machine or a
+version, which the caller knows.
+"""
+
+import json
+import os
+import pathlib
+import re
+import sys
+import time
+
+from bench import machine, models
+
+QUIET = 0.05  # CPUs: rows above it are marked
+SHOWN = 5  # per cent of a model's time from which on an operator is listed
+
+# What we aim for with two threads: the other's time divided by ours, floor and aim.
+GOALS = {
+    "seed-1": (1.2, 2), "seed-64": (1.2, 1.6), "resnet18": (1.4, 1.8), "resnet50": (1.15, 1.35), "mobilenetv2": (1.1, 1.4),
+    "efficientnetb0": (1.1, 1.5), "vgg11": (1.4, 2), "squeezenet": (1.2, 1.6), "convnext": (1, 1.2), "vit": (0.95, 1.1),
+    "minilm": (0.95, 1.15), "bert": (0.95, 1.15), "lstm": (1.1, 2),
+}
+
+HEAD = """# Benchmarks
+
+Made by `make bench`; nothing here is written by hand. {date}.
+
+{machine}
+
+**How.** Gneiss and ONNX Runtime each have a process, the same model file, input and number of threads, and take turns: a turn is
+some tenths of a second of runs on bound inputs and outputs, its median counts, and a pair of turns lies within one second. The
+table has the medians of {pairs} pairs, the ratio of those medians (above 1: Gneiss is faster), and in brackets the quartiles of the
+pairs' own ratios. ONNX Runtime has all its optimisations, one inter-op thread and its own spinning. Weights and inputs are random
+from a seed, batch 1 unless said, 224x224 pixels for the torchvision models; the two encoders have the sizes of the models they are
+named for, not their code. Before any timing the outputs are compared: the largest difference must be within 2e-5 of the root mean
+square of ONNX Runtime's, or the run fails.
+
+**Noise.** While a pair runs, the CPU time that other processes and guests take is counted; up to three times as many pairs are run
+and the quietest are used. "others" is how many CPUs those others still kept busy in the used pairs. Rows with more than {quiet} are
+marked `~`: there the machine was shared, the milliseconds are too long for both, two threads suffer more than one, and the ratio is
+an indication only.
+"""
+
+
+def read(path):
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def table(head, rows):
+    return "\n".join(["| " + " | ".join(head) + " |", "|" + "---|" * len(head)] + ["| " + " | ".join(r) + " |" for r in rows])
+
+
+def number(x):
+    return f"{x:.3f}" if x < 1 else f"{x:.2f}" if x < 10 else f"{x:.1f}" if x < 100 else f"{x:.0f}"
+
+
+def inference(rows):
+    lines = []
+    for r in rows:
+        if not r["agrees"]:
+            lines.append([r["title"], str(r["threads"]), "**wrong answer**", "", "", "", f"{r['max_abs'] / r['rms']:.1e}", ""])
+            continue
+        goal = GOALS.get(r["model"])
+        lines.append([
+            r["title"], str(r["threads"]), number(r["ours_ms"]), number(r["reference_ms"]),
+            f"**{r['ratio']:.2f}** [{r['quartiles'][0]:.2f}, {r['quartiles'][2]:.2f}]",
+            f"{goal[0]:g} / {goal[1]:g}" if goal and r["threads"] == 2 else "",
+            f"{r['max_abs'] / r['rms']:.1e}", ("~ " if r["others_cpus"] > QUIET else "") + f"{r['others_cpus']:.2f}",
+        ])
+    head = ["model", "threads", "Gneiss, ms", "ONNX Runtime, ms", "ratio", "goal: floor / aim", "difference / RMS", "others, CPUs"]
+    return "## Inference\n\n" + table(head, lines)
+
+
+def footprint(rows):
+    lines = []
+    for r in rows:
+        if r["agrees"]:
+            m, o = [b / 2**20 for b in r["memory_bytes"]], r["open_ms"]
+            lines.append([r["title"], str(r["threads"]), number(o[0]), number(o[1]), number(o[0] / o[1]), number(m[0]), number(m[1]),
+                          number(m[0] / m[1])])
+    head = ["model", "threads", "Gneiss opens, ms", "ONNX Runtime opens, ms", "times theirs", "Gneiss's peak, MiB",
+            "ONNX Runtime's peak, MiB", "times theirs"]
+    return ("## Opening and memory\n\nOpening a session from the file, the file being in the system's cache: medians. Memory is the most "
+            "that the process held from just before the first opening until the last timed run, less what it held before; it includes "
+            "reading the model, and what Go's collector has not yet returned. The goal for both is at most 1.0 times theirs.\n\n"
+            + table(head, lines))
+
+
+def training(rows):
+    best = {}
+    for r in rows:
+        if r["contender"] != "Gneiss":
+            best[r["threads"]] = max(best.get(r["threads"], 0), r["images_per_second"])
+    lines = []
+    for r in rows:
+        ratio = f"**{r['images_per_second'] / best[r['threads']]:.2f}**" if r["contender"] == "Gneiss" else ""
+        lines.append([r["contender"], str(r["threads"]), f"{r['images_per_second']:.0f}", ratio,
+                      ("~ " if r["others_cpus"] > QUIET else "") + f"{r['others_cpus']:.2f}"])
+    head = ["", "threads", "images/s", "to the best of the others", "others, CPUs"]
+    rounds = max(r["rounds"] for r in rows)
+    return (f"## Training\n\nThe seed CNN, batch 64, Adam, dropout on, data in memory; processes one after the other, median of {rounds} "
+            f"round{'s' if rounds > 1 else ''}. The goal with two threads is 1.5, the aim 3.\n\n" + table(head, lines))
+
+
+def profiles(rows, folder):
+    """For the models below their floor, or the whole list's, the operators that take most of the time."""
+    text = []
+    missed = [r for r in rows if r["agrees"] and r["threads"] == 2 and r["ratio"] < GOALS.get(r["model"], (1, 1))[0]]
+    one = [r for r in rows if r["agrees"] and r["threads"] == 1 and r["ratio"] < 0.95 * GOALS.get(r["model"], (1, 1))[0]]
+    for name in dict.fromkeys(r["model"] for r in missed + one):
+        path = folder / f"{name}.txt"
+        if path.exists():
+            text += operators(models.SPECS[name].title, path.read_text())
+    if not text:
+        return ""
+    head = ["model", "operator", "nodes", "ms", "% of time", "GFLOP/s", "% of peak"]
+    return ("## Where the time goes\n\nModels below their floor, one thread, from `gneiss profile`: operators that take at least "
+            f"{SHOWN} % of the time. Peak is what a large matrix product reached just before.\n\n" + table(head, text))
+
+
+def operators(title, text):
+    rows = []
+    for line in text.rpartition("\noperator")[2].splitlines()[1:]:
+        cells = re.split(r"\s{2,}", line.strip())
+        if len(cells) == 7 and float(cells[3]) >= SHOWN:
+            rows.append([title, *cells[:6]])
+    return rows
+
+
+def main():
+    folder, target, facts = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3:]
+    rows, train = read(folder / "inference.jsonl"), read(folder / "training.jsonl")
+    processor, features = machine.processor()
+    facts = [f"{processor}, {os.cpu_count()} CPUs, {machine.memory_gib():.0f} GiB; {' '.join(features)}"] + facts
+    parts = [HEAD.format(
+        date=time.strftime("%Y-%m-%d", time.gmtime()), machine="\n".join(f"- {f}" for f in facts), quiet=QUIET,
+        pairs=max((r.get("pairs", 0) for r in rows), default=0),
+    ).strip()]
+    if rows:
+        parts += [inference(rows), footprint(rows)]
+    if train:
+        parts.append(training(train))
+    parts.append(profiles(rows, folder / "profile"))
+    text = "\n\n".join(p for p in parts if p) + "\n"
+    partial = target.with_name(target.name + ".partial")
+    partial.write_text(text)
+    os.replace(partial, target)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
