@@ -126,7 +126,7 @@ func batchNormStep[T norm.Float](c *opdef.Compile) (opdef.Step, error) {
 	epsilon, momentum := realAttr(c.Node, "epsilon", 1e-5), realAttr(c.Node, "momentum", 0.9)
 	return opdef.Step{
 		Alias: []opdef.Alias{{Out: 0, In: 0}},
-		State: func() any { return &norm.Batch[T]{Epsilon: epsilon, Momentum: momentum} },
+		State: func() any { return &norm.Batch[T]{Epsilon: epsilon, Momentum: momentum, Table: vecTable(c.Generic)} },
 		Run: func(r *opdef.Run) error {
 			b := r.State.(*norm.Batch[T])
 			b.Shape = channelShape(r.In[0].Shape)

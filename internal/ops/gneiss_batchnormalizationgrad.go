@@ -29,7 +29,7 @@ func batchNormGradStep[T norm.Float](c *opdef.Compile) (opdef.Step, error) {
 	training, epsilon := c.Node.Int("training_mode", 0) != 0, realAttr(c.Node, "epsilon", 1e-5)
 	return opdef.Step{
 		Alias: []opdef.Alias{{Out: 0, In: 0}},
-		State: func() any { return &norm.Batch[T]{Epsilon: epsilon} },
+		State: func() any { return &norm.Batch[T]{Epsilon: epsilon, Table: vecTable(c.Generic)} },
 		Run: func(r *opdef.Run) error {
 			b := r.State.(*norm.Batch[T])
 			b.Shape = channelShape(r.In[1].Shape)

@@ -124,8 +124,11 @@ func (f *file) vecKernels(set isa) {
 	g.adam(true)
 	g.adam(false)
 	g.sums()
+	g.affine()
 	w := &wideGen{vecGen: vecGen{file: f, isa: set, step: set.bytes / 2}}
 	w.functions()
+	w.batch()
+	w.batchGrad()
 }
 
 func (g *vecGen) clear(to string) {

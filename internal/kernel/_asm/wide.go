@@ -167,14 +167,19 @@ func (g *wideGen) function(name string, body func()) {
 			g.p("VCVTPS2PD (SI), %s", g.v(0))
 		}
 		body()
-		if g.mask {
-			g.p("VCVTPD2PS %s, %s", g.v(3), g.half(3))
-		} else {
-			g.p("VCVTPD2PSY %s, %s", g.v(3), g.half(3))
-		}
+		g.narrow(3)
 		g.store(g.half(3), 0, 0, masked)
 	})
 	g.end()
+}
+
+// narrow rounds register i to float32.
+func (g *wideGen) narrow(i int) {
+	if g.mask {
+		g.p("VCVTPD2PS %s, %s", g.v(i), g.half(i))
+		return
+	}
+	g.p("VCVTPD2PSY %s, %s", g.v(i), g.half(i))
 }
 
 func lower(s string) string { return string(s[0]|0x20) + s[1:] }

@@ -5,6 +5,7 @@ package norm
 import (
 	"math"
 
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
 
@@ -25,6 +26,7 @@ type Batch[T Float] struct {
 	SavedMean, SavedInv []T // mean and 1/√(variance+ε) of the batch: made by Train, read by TrainBackward
 	DScale, DBias       []T // results of the backward passes; may be nil
 	Momentum, Epsilon   float64
+	Table               *vec.Table // nil: the best of this CPU
 	stage               stage
 }
 
@@ -54,6 +56,9 @@ func (b *Batch[T]) Tile(c int) {
 
 func (b *Batch[T]) run(team *parallel.Team, s stage) {
 	b.stage = s
+	if b.Table == nil {
+		b.Table = vec.Best()
+	}
 	if b.N*b.C*b.Inner < 1<<14 {
 		team = nil
 	}
@@ -83,10 +88,7 @@ func (b *Batch[T]) span(n, c int) (from, to int) {
 func (b *Batch[T]) affine(c int, a, d T) {
 	for n := range b.N {
 		i, j := b.span(n, c)
-		y := b.Y[i:j]
-		for k, x := range b.X[i:j] {
-			y[k] = T(a*x) + d
-		}
+		vec.Affine(b.Table, b.Y[i:j], b.X[i:j], a, d)
 	}
 }
 
@@ -98,23 +100,18 @@ func (b *Batch[T]) inferChannel(c int) {
 // moments are mean and population variance of channel c.
 func (b *Batch[T]) moments(c int) (mean, variance float64) {
 	count := float64(b.N * b.Inner)
-	sum := 0.0
+	var s [16]float64
 	for n := range b.N {
 		i, j := b.span(n, c)
-		for _, x := range b.X[i:j] {
-			sum += float64(x)
-		}
+		vec.Sums(b.Table, &s, b.X[i:j])
 	}
-	mean = sum / count
-	sum = 0
+	mean = vec.Tree(&s) / count
+	s = [16]float64{}
 	for n := range b.N {
 		i, j := b.span(n, c)
-		for _, x := range b.X[i:j] {
-			d := float64(x) - mean
-			sum += d * d
-		}
+		vec.Deviations(b.Table, &s, b.X[i:j], mean)
 	}
-	return mean, sum / count
+	return mean, vec.Tree(&s) / count
 }
 
 func (b *Batch[T]) trainChannel(c int) {
@@ -136,15 +133,12 @@ func blend[T Float](old T, fresh, momentum float64) T {
 
 // sums are Σ dy and Σ dy·(x - mean) of channel c.
 func (b *Batch[T]) sums(c int, mean float64) (dy, dyx float64) {
+	var s [32]float64
 	for n := range b.N {
 		i, j := b.span(n, c)
-		x := b.X[i:j]
-		for k, d := range b.DY[i:j] {
-			dy += float64(d)
-			dyx += float64(d) * (float64(x[k]) - mean)
-		}
+		vec.Products(b.Table, &s, b.DY[i:j], b.X[i:j], mean)
 	}
-	return dy, dyx
+	return vec.Tree((*[16]float64)(s[:16])), vec.Tree((*[16]float64)(s[16:]))
 }
 
 func (b *Batch[T]) store(c int, dscale, dbias float64) {
@@ -186,12 +180,9 @@ func (b *Batch[T]) trainBackwardChannel(c int) {
 	}
 	count := float64(b.N * b.Inner)
 	a := float64(b.Scale[c]) * inv
-	shift, slope := dy/count, dyx*inv*inv/count
+	g := vec.BatchGrad{A: a, Shift: dy / count, Mean: mean, Slope: dyx * inv * inv / count}
 	for n := range b.N {
 		i, j := b.span(n, c)
-		x, dx := b.X[i:j], b.DX[i:j]
-		for k, d := range b.DY[i:j] {
-			dx[k] = T(a * (float64(d) - shift - (float64(x[k])-mean)*slope))
-		}
+		vec.RunBatchGrad(b.Table, &g, b.DX[i:j], b.DY[i:j], b.X[i:j])
 	}
 }

@@ -86,6 +86,13 @@ func f32AdamPyTorchAVX512(n int, w []float32, m []float32, v []float32, g []floa
 //go:noescape
 func f32SumsAVX512(n int, s []float64, x []float32)
 
+// f32AffineAVX512 runs over n elements:
+//
+//	y[i] = c[0]*x[i] + c[1]
+//
+//go:noescape
+func f32AffineAVX512(n int, y []float32, x []float32, c []float32)
+
 // f32ExpAVX512 computes y[i] = exp(x[i]), see the function exp, with the constants c.
 //
 //go:noescape
@@ -120,6 +127,29 @@ func f32GeluAVX512(n int, y []float32, x []float32, c []float64)
 //
 //go:noescape
 func f32ErfAVX512(n int, y []float32, x []float32, c []float64)
+
+// f32DeviationsAVX512 adds n elements, a multiple of 16, to sums:
+//
+//	d := float64(x[i]) - c[0]
+//	s[i%16] += d * d
+//
+//go:noescape
+func f32DeviationsAVX512(n int, s []float64, x []float32, c []float64)
+
+// f32ProductsAVX512 adds n elements, a multiple of 16, to sums:
+//
+//	s[i%16] += float64(dy[i])
+//	s[16+i%16] += float64(dy[i]) * (float64(x[i]) - c[0])
+//
+//go:noescape
+func f32ProductsAVX512(n int, s []float64, dy []float32, x []float32, c []float64)
+
+// f32BatchGradAVX512 runs over n elements:
+//
+//	dx[i] = float32(c[0] * (float64(dy[i]) - c[1] - (float64(x[i])-c[2])*c[3]))
+//
+//go:noescape
+func f32BatchGradAVX512(n int, dx []float32, dy []float32, x []float32, c []float64)
 
 // f32AddAVX2 runs over n elements:
 //
@@ -203,6 +233,13 @@ func f32AdamPyTorchAVX2(n int, w []float32, m []float32, v []float32, g []float3
 //go:noescape
 func f32SumsAVX2(n int, s []float64, x []float32)
 
+// f32AffineAVX2 runs over n elements:
+//
+//	y[i] = c[0]*x[i] + c[1]
+//
+//go:noescape
+func f32AffineAVX2(n int, y []float32, x []float32, c []float32)
+
 // f32ExpAVX2 computes y[i] = exp(x[i]), see the function exp, with the constants c.
 //
 //go:noescape
@@ -237,3 +274,26 @@ func f32GeluAVX2(n int, y []float32, x []float32, c []float64)
 //
 //go:noescape
 func f32ErfAVX2(n int, y []float32, x []float32, c []float64)
+
+// f32DeviationsAVX2 adds n elements, a multiple of 16, to sums:
+//
+//	d := float64(x[i]) - c[0]
+//	s[i%16] += d * d
+//
+//go:noescape
+func f32DeviationsAVX2(n int, s []float64, x []float32, c []float64)
+
+// f32ProductsAVX2 adds n elements, a multiple of 16, to sums:
+//
+//	s[i%16] += float64(dy[i])
+//	s[16+i%16] += float64(dy[i]) * (float64(x[i]) - c[0])
+//
+//go:noescape
+func f32ProductsAVX2(n int, s []float64, dy []float32, x []float32, c []float64)
+
+// f32BatchGradAVX2 runs over n elements:
+//
+//	dx[i] = float32(c[0] * (float64(dy[i]) - c[1] - (float64(x[i])-c[2])*c[3]))
+//
+//go:noescape
+func f32BatchGradAVX2(n int, dx []float32, dy []float32, x []float32, c []float64)

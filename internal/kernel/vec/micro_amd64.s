@@ -678,6 +678,70 @@ done:
 	VZEROUPPER
 	RET
 
+// func f32AffineAVX512(n int, y []float32, x []float32, c []float32)
+TEXT ·f32AffineAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Z8
+	VBROADCASTSS 4(DX), Z9
+	SUBQ         $64, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VMULPS  Z0, Z8, Z0
+	VADDPS  Z9, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS 64(SI), Z2
+	VMULPS  Z2, Z8, Z2
+	VADDPS  Z9, Z2, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VMULPS  Z4, Z8, Z4
+	VADDPS  Z9, Z4, Z4
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS 192(SI), Z6
+	VMULPS  Z6, Z8, Z6
+	VADDPS  Z9, Z6, Z6
+	VMOVUPS Z6, 192(DI)
+	ADDQ    $256, DI
+	ADDQ    $256, SI
+	SUBQ    $64, CX
+	JGE     loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VMULPS  Z0, Z8, Z0
+	VADDPS  Z9, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMULPS    Z0, Z8, Z0
+	VADDPS    Z9, Z0, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
 // func f32ExpAVX512(n int, y []float32, x []float32, c []float64)
 TEXT ·f32ExpAVX512(SB), NOSPLIT, $0-80
 	MOVQ n+0(FP), CX
@@ -1558,6 +1622,133 @@ done:
 	VZEROUPPER
 	RET
 
+// func f32DeviationsAVX512(n int, s []float64, x []float32, c []float64)
+TEXT ·f32DeviationsAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         s_base+8(FP), DI
+	MOVQ         c_base+56(FP), DX
+	MOVQ         x_base+32(FP), SI
+	VMOVUPD      0(DI), Z0
+	VMOVUPD      64(DI), Z1
+	VBROADCASTSD (DX), Z8
+	TESTQ        CX, CX
+	JZ           done
+
+loop:
+	VCVTPS2PD 0(SI), Z9
+	VSUBPD    Z8, Z9, Z9
+	VMULPD    Z9, Z9, Z9
+	VADDPD    Z9, Z0, Z0
+	VCVTPS2PD 32(SI), Z9
+	VSUBPD    Z8, Z9, Z9
+	VMULPD    Z9, Z9, Z9
+	VADDPD    Z9, Z1, Z1
+	ADDQ      $64, SI
+	SUBQ      $16, CX
+	JG        loop
+
+done:
+	VMOVUPD Z0, 0(DI)
+	VMOVUPD Z1, 64(DI)
+	VZEROUPPER
+	RET
+
+// func f32ProductsAVX512(n int, s []float64, dy []float32, x []float32, c []float64)
+TEXT ·f32ProductsAVX512(SB), NOSPLIT, $0-104
+	MOVQ         n+0(FP), CX
+	MOVQ         s_base+8(FP), DI
+	MOVQ         c_base+80(FP), DX
+	MOVQ         dy_base+32(FP), SI
+	MOVQ         x_base+56(FP), R8
+	VMOVUPD      0(DI), Z0
+	VMOVUPD      64(DI), Z1
+	VMOVUPD      128(DI), Z2
+	VMOVUPD      192(DI), Z3
+	VBROADCASTSD (DX), Z8
+	TESTQ        CX, CX
+	JZ           done
+
+loop:
+	VCVTPS2PD 0(SI), Z9
+	VCVTPS2PD 0(R8), Z10
+	VADDPD    Z9, Z0, Z0
+	VSUBPD    Z8, Z10, Z10
+	VMULPD    Z10, Z9, Z10
+	VADDPD    Z10, Z2, Z2
+	VCVTPS2PD 32(SI), Z9
+	VCVTPS2PD 32(R8), Z10
+	VADDPD    Z9, Z1, Z1
+	VSUBPD    Z8, Z10, Z10
+	VMULPD    Z10, Z9, Z10
+	VADDPD    Z10, Z3, Z3
+	ADDQ      $64, SI
+	ADDQ      $64, R8
+	SUBQ      $16, CX
+	JG        loop
+
+done:
+	VMOVUPD Z0, 0(DI)
+	VMOVUPD Z1, 64(DI)
+	VMOVUPD Z2, 128(DI)
+	VMOVUPD Z3, 192(DI)
+	VZEROUPPER
+	RET
+
+// func f32BatchGradAVX512(n int, dx []float32, dy []float32, x []float32, c []float64)
+TEXT ·f32BatchGradAVX512(SB), NOSPLIT, $0-104
+	MOVQ         n+0(FP), CX
+	MOVQ         c_base+80(FP), DX
+	MOVQ         dx_base+8(FP), DI
+	MOVQ         dy_base+32(FP), SI
+	MOVQ         x_base+56(FP), R8
+	VBROADCASTSD 0(DX), Z8
+	VBROADCASTSD 8(DX), Z9
+	VBROADCASTSD 16(DX), Z10
+	VBROADCASTSD 24(DX), Z11
+	SUBQ         $8, CX
+	JLT          rest
+
+one:
+	VMOVUPS   0(SI), Y0
+	VCVTPS2PD Y0, Z0
+	VMOVUPS   0(R8), Y1
+	VCVTPS2PD Y1, Z1
+	VSUBPD    Z9, Z0, Z0
+	VSUBPD    Z10, Z1, Z1
+	VMULPD    Z11, Z1, Z1
+	VSUBPD    Z1, Z0, Z0
+	VMULPD    Z8, Z0, Z3
+	VCVTPD2PS Z3, Y3
+	VMOVUPS   Y3, 0(DI)
+	ADDQ      $32, DI
+	ADDQ      $32, SI
+	ADDQ      $32, R8
+	SUBQ      $8, CX
+	JGE       one
+
+rest:
+	ADDQ      $8, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Y0
+	VCVTPS2PD Y0, Z0
+	VMOVUPS.Z 0(R8), K1, Y1
+	VCVTPS2PD Y1, Z1
+	VSUBPD    Z9, Z0, Z0
+	VSUBPD    Z10, Z1, Z1
+	VMULPD    Z11, Z1, Z1
+	VSUBPD    Z1, Z0, Z0
+	VMULPD    Z8, Z0, Z3
+	VCVTPD2PS Z3, Y3
+	VMOVUPS   Y3, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
 // func f32AddAVX2(n int, y []float32, a []float32, b []float32)
 TEXT ·f32AddAVX2(SB), NOSPLIT, $0-80
 	MOVQ n+0(FP), CX
@@ -2216,6 +2407,69 @@ done:
 	VMOVUPD Y1, 32(DI)
 	VMOVUPD Y2, 64(DI)
 	VMOVUPD Y3, 96(DI)
+	VZEROUPPER
+	RET
+
+// func f32AffineAVX2(n int, y []float32, x []float32, c []float32)
+TEXT ·f32AffineAVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Y8
+	VBROADCASTSS 4(DX), Y9
+	SUBQ         $32, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VMULPS  Y0, Y8, Y0
+	VADDPS  Y9, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), Y2
+	VMULPS  Y2, Y8, Y2
+	VADDPS  Y9, Y2, Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VMULPS  Y4, Y8, Y4
+	VADDPS  Y9, Y4, Y4
+	VMOVUPS Y4, 64(DI)
+	VMOVUPS 96(SI), Y6
+	VMULPS  Y6, Y8, Y6
+	VADDPS  Y9, Y6, Y6
+	VMOVUPS Y6, 96(DI)
+	ADDQ    $128, DI
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JGE     loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VMULPS  Y0, Y8, Y0
+	VADDPS  Y9, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VMULPS       Y0, Y8, Y0
+	VADDPS       Y9, Y0, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
 	VZEROUPPER
 	RET
 
@@ -3323,6 +3577,164 @@ rest:
 	VBROADCASTSD 64(DX), Y7
 	VANDPD       Y7, Y0, Y0
 	VORPD        Y0, Y3, Y3
+	VCVTPD2PSY   Y3, X3
+	VMASKMOVPS   X3, X15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32DeviationsAVX2(n int, s []float64, x []float32, c []float64)
+TEXT ·f32DeviationsAVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         s_base+8(FP), DI
+	MOVQ         c_base+56(FP), DX
+	MOVQ         x_base+32(FP), SI
+	VMOVUPD      0(DI), Y0
+	VMOVUPD      32(DI), Y1
+	VMOVUPD      64(DI), Y2
+	VMOVUPD      96(DI), Y3
+	VBROADCASTSD (DX), Y8
+	TESTQ        CX, CX
+	JZ           done
+
+loop:
+	VCVTPS2PD 0(SI), Y9
+	VSUBPD    Y8, Y9, Y9
+	VMULPD    Y9, Y9, Y9
+	VADDPD    Y9, Y0, Y0
+	VCVTPS2PD 16(SI), Y9
+	VSUBPD    Y8, Y9, Y9
+	VMULPD    Y9, Y9, Y9
+	VADDPD    Y9, Y1, Y1
+	VCVTPS2PD 32(SI), Y9
+	VSUBPD    Y8, Y9, Y9
+	VMULPD    Y9, Y9, Y9
+	VADDPD    Y9, Y2, Y2
+	VCVTPS2PD 48(SI), Y9
+	VSUBPD    Y8, Y9, Y9
+	VMULPD    Y9, Y9, Y9
+	VADDPD    Y9, Y3, Y3
+	ADDQ      $64, SI
+	SUBQ      $16, CX
+	JG        loop
+
+done:
+	VMOVUPD Y0, 0(DI)
+	VMOVUPD Y1, 32(DI)
+	VMOVUPD Y2, 64(DI)
+	VMOVUPD Y3, 96(DI)
+	VZEROUPPER
+	RET
+
+// func f32ProductsAVX2(n int, s []float64, dy []float32, x []float32, c []float64)
+TEXT ·f32ProductsAVX2(SB), NOSPLIT, $0-104
+	MOVQ         n+0(FP), CX
+	MOVQ         s_base+8(FP), DI
+	MOVQ         c_base+80(FP), DX
+	MOVQ         dy_base+32(FP), SI
+	MOVQ         x_base+56(FP), R8
+	VMOVUPD      0(DI), Y0
+	VMOVUPD      32(DI), Y1
+	VMOVUPD      64(DI), Y2
+	VMOVUPD      96(DI), Y3
+	VMOVUPD      128(DI), Y4
+	VMOVUPD      160(DI), Y5
+	VMOVUPD      192(DI), Y6
+	VMOVUPD      224(DI), Y7
+	VBROADCASTSD (DX), Y8
+	TESTQ        CX, CX
+	JZ           done
+
+loop:
+	VCVTPS2PD 0(SI), Y9
+	VCVTPS2PD 0(R8), Y10
+	VADDPD    Y9, Y0, Y0
+	VSUBPD    Y8, Y10, Y10
+	VMULPD    Y10, Y9, Y10
+	VADDPD    Y10, Y4, Y4
+	VCVTPS2PD 16(SI), Y9
+	VCVTPS2PD 16(R8), Y10
+	VADDPD    Y9, Y1, Y1
+	VSUBPD    Y8, Y10, Y10
+	VMULPD    Y10, Y9, Y10
+	VADDPD    Y10, Y5, Y5
+	VCVTPS2PD 32(SI), Y9
+	VCVTPS2PD 32(R8), Y10
+	VADDPD    Y9, Y2, Y2
+	VSUBPD    Y8, Y10, Y10
+	VMULPD    Y10, Y9, Y10
+	VADDPD    Y10, Y6, Y6
+	VCVTPS2PD 48(SI), Y9
+	VCVTPS2PD 48(R8), Y10
+	VADDPD    Y9, Y3, Y3
+	VSUBPD    Y8, Y10, Y10
+	VMULPD    Y10, Y9, Y10
+	VADDPD    Y10, Y7, Y7
+	ADDQ      $64, SI
+	ADDQ      $64, R8
+	SUBQ      $16, CX
+	JG        loop
+
+done:
+	VMOVUPD Y0, 0(DI)
+	VMOVUPD Y1, 32(DI)
+	VMOVUPD Y2, 64(DI)
+	VMOVUPD Y3, 96(DI)
+	VMOVUPD Y4, 128(DI)
+	VMOVUPD Y5, 160(DI)
+	VMOVUPD Y6, 192(DI)
+	VMOVUPD Y7, 224(DI)
+	VZEROUPPER
+	RET
+
+// func f32BatchGradAVX2(n int, dx []float32, dy []float32, x []float32, c []float64)
+TEXT ·f32BatchGradAVX2(SB), NOSPLIT, $0-104
+	MOVQ         n+0(FP), CX
+	MOVQ         c_base+80(FP), DX
+	MOVQ         dx_base+8(FP), DI
+	MOVQ         dy_base+32(FP), SI
+	MOVQ         x_base+56(FP), R8
+	VBROADCASTSD 0(DX), Y8
+	VBROADCASTSD 8(DX), Y9
+	VBROADCASTSD 16(DX), Y10
+	VBROADCASTSD 24(DX), Y11
+	SUBQ         $4, CX
+	JLT          rest
+
+one:
+	VMOVUPS    0(SI), X0
+	VCVTPS2PD  X0, Y0
+	VMOVUPS    0(R8), X1
+	VCVTPS2PD  X1, Y1
+	VSUBPD     Y9, Y0, Y0
+	VSUBPD     Y10, Y1, Y1
+	VMULPD     Y11, Y1, Y1
+	VSUBPD     Y1, Y0, Y0
+	VMULPD     Y8, Y0, Y3
+	VCVTPD2PSY Y3, X3
+	VMOVUPS    X3, 0(DI)
+	ADDQ       $16, DI
+	ADDQ       $16, SI
+	ADDQ       $16, R8
+	SUBQ       $4, CX
+	JGE        one
+
+rest:
+	ADDQ         $4, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), X15, X0
+	VCVTPS2PD    X0, Y0
+	VMASKMOVPS   0(R8), X15, X1
+	VCVTPS2PD    X1, Y1
+	VSUBPD       Y9, Y0, Y0
+	VSUBPD       Y10, Y1, Y1
+	VMULPD       Y11, Y1, Y1
+	VSUBPD       Y1, Y0, Y0
+	VMULPD       Y8, Y0, Y3
 	VCVTPD2PSY   Y3, X3
 	VMASKMOVPS   X3, X15, 0(DI)
 

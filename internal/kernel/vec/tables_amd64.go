@@ -100,3 +100,55 @@ func (t *Table) adam(s *Adam[float32], w, m, v, g []float32) {
 		s.step(w, m, v, nil, g)
 	}
 }
+
+// deviations adds most elements and returns how many.
+func (t *Table) deviations(s *[16]float64, x []float32, mean float64) int {
+	n, c := len(x)&^15, [1]float64{mean}
+	switch t.Level {
+	case cpu.AVX512:
+		f32DeviationsAVX512(n, s[:], x, c[:])
+	case cpu.AVX2:
+		f32DeviationsAVX2(n, s[:], x, c[:])
+	default:
+		return 0
+	}
+	return n
+}
+
+// products adds most elements and returns how many.
+func (t *Table) products(s *[32]float64, dy, x []float32, mean float64) int {
+	n, c := len(dy)&^15, [1]float64{mean}
+	switch t.Level {
+	case cpu.AVX512:
+		f32ProductsAVX512(n, s[:], dy, x, c[:])
+	case cpu.AVX2:
+		f32ProductsAVX2(n, s[:], dy, x, c[:])
+	default:
+		return 0
+	}
+	return n
+}
+
+func (t *Table) affine(y, x []float32, a, d float32) {
+	c := [2]float32{a, d}
+	switch t.Level {
+	case cpu.AVX512:
+		f32AffineAVX512(len(y), y, x, c[:])
+	case cpu.AVX2:
+		f32AffineAVX2(len(y), y, x, c[:])
+	default:
+		affine(y, x, a, d)
+	}
+}
+
+func (t *Table) batchGrad(g *BatchGrad, dx, dy, x []float32) {
+	c := [4]float64{g.A, g.Shift, g.Mean, g.Slope}
+	switch t.Level {
+	case cpu.AVX512:
+		f32BatchGradAVX512(len(dx), dx, dy, x, c[:])
+	case cpu.AVX2:
+		f32BatchGradAVX2(len(dx), dx, dy, x, c[:])
+	default:
+		runBatchGrad(g, dx, dy, x)
+	}
+}

@@ -11,3 +11,11 @@ func (t *Table) sums(s *[16]float64, x []float32) { sums(s, x) }
 func (t *Table) sgd(s *SGD[float32], w, g []float32) { s.step(w, g) }
 
 func (t *Table) adam(s *Adam[float32], w, m, v, g []float32) { s.step(w, m, v, nil, g) }
+
+func (t *Table) deviations(*[16]float64, []float32, float64) int { return 0 }
+
+func (t *Table) products(*[32]float64, []float32, []float32, float64) int { return 0 }
+
+func (t *Table) affine(y, x []float32, a, d float32) { affine(y, x, a, d) }
+
+func (t *Table) batchGrad(g *BatchGrad, dx, dy, x []float32) { runBatchGrad(g, dx, dy, x) }
