@@ -80,8 +80,8 @@ func resizeConfig(n *onnx.Node) (resize.Config, error) {
 // resizeAxes is the axes that scales, sizes and roi count.
 func resizeAxes(n *onnx.Node, rank int) ([]int, error) { return cropAxes(n, rank) }
 
-// resized is the sizes along all axes, and the scales.
-func resized(n *onnx.Node, shape []int, scales []float32, sizes []int64) (out []int, by []float64, err error) {
+// resizeSizes is the sizes along all axes, and the scales.
+func resizeSizes(n *onnx.Node, shape []int, scales []float32, sizes []int64) (out []int, by []float64, err error) {
 	axes, err := resizeAxes(n, len(shape))
 	if err != nil {
 		return nil, nil, err
@@ -162,7 +162,7 @@ func inferResize(c *opdef.Infer) error {
 	shape, whole := fixedSizes(x)
 	switch {
 	case whole && (len(scales) > 0 || fixed && len(scales) == 0):
-		n, _, err := resized(c.Node, shape, scales, sizes)
+		n, _, err := resizeSizes(c.Node, shape, scales, sizes)
 		if err != nil {
 			return err
 		}
@@ -221,7 +221,7 @@ func (s *resizing[T]) tables(r *opdef.Run, shape []int) error {
 	if s.axes != nil && slices.Equal(s.shape, shape) && slices.Equal(s.scales, scales) && slices.Equal(s.sizes, sizes) && slices.Equal(s.roi, roi) {
 		return nil
 	}
-	out, by, err := resized(r.Node, shape, scales, sizes)
+	out, by, err := resizeSizes(r.Node, shape, scales, sizes)
 	if err != nil {
 		return err
 	}
