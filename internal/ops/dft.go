@@ -17,7 +17,7 @@ var opDFT = opdef.Def{
 	Type:    "DFT",
 	Infer:   inferDFT,
 	Compile: moving(runDFT),
-	Grad:    opdef.NoGrad,
+	Grad:    gradDFT,
 	Upgrade: func(c *opdef.Rewrite) error {
 		if c.Version < 20 {
 			axis := c.Node.Int("axis", 1)

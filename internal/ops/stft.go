@@ -11,7 +11,7 @@ var opSTFT = opdef.Def{
 	Type:    "STFT",
 	Infer:   inferSTFT,
 	Compile: moving(runSTFT),
-	Grad:    opdef.NoGrad,
+	Grad:    gradSTFT,
 }
 
 func inferSTFT(c *opdef.Infer) error {
