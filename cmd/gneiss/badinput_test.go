@@ -47,8 +47,11 @@ func TestBadModels(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, args := range [][]string{
-				{"run", c.path}, {"run", c.path, "--engine", "plain"}, {"bench", c.path, "--runs", "1"},
-				{"compare", c.path, "--in", "x.npz", "--dump", filepath.Join(t.TempDir(), "d.npz")}, {"predict", c.path, bright(t, 0, 0)},
+				{"run", c.path},
+				{"run", c.path, "--engine", "plain"},
+				{"bench", c.path, "--runs", "1"},
+				{"compare", c.path, "--in", "x.npz", "--dump", filepath.Join(t.TempDir(), "d.npz")},
+				{"predict", c.path, bright(t, 0, 0)},
 			} {
 				refuses(t, args, c.path, c.says)
 			}

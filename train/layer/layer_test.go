@@ -246,8 +246,15 @@ func TestActivation(t *testing.T) {
 // Layers want exactly one input.
 func TestOneInput(t *testing.T) {
 	for _, l := range []layer.Layer{
-		layer.Dense{Units: 1}, layer.Conv2D{}, layer.MaxPool2D{}, layer.AveragePool2D{}, layer.GlobalAveragePool2D{}, layer.Flatten{},
-		layer.Dropout{}, layer.BatchNormalization{}, layer.ReLU,
+		layer.Dense{Units: 1},
+		layer.Conv2D{},
+		layer.MaxPool2D{},
+		layer.AveragePool2D{},
+		layer.GlobalAveragePool2D{},
+		layer.Flatten{},
+		layer.Dropout{},
+		layer.BatchNormalization{},
+		layer.ReLU,
 	} {
 		b := layer.NewBuilder("test", convention.Keras)
 		l.Build(b)
