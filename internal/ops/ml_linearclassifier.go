@@ -23,15 +23,15 @@ func linearClasses(c *opdef.Infer, l labels) onnx.Dim {
 	return onnx.Unknown
 }
 
-// linear is a set of linear functions.
-type linear struct{ weights, bias []float64 }
+// linearModel is a set of linear functions.
+type linearModel struct{ weights, bias []float64 }
 
-func linearOf(n *onnx.Node) linear {
-	return linear{weights: floatsAttr(n, "coefficients"), bias: floatsAttr(n, "intercepts")}
+func linearOf(n *onnx.Node) linearModel {
+	return linearModel{weights: floatsAttr(n, "coefficients"), bias: floatsAttr(n, "intercepts")}
 }
 
 // count is the number of functions of that many features.
-func (l linear) count(features int) (int, error) {
+func (l linearModel) count(features int) (int, error) {
 	if features < 1 || len(l.weights)%features != 0 {
 		return 0, onnx.Invalidf("%d coefficients do not fit %d features", len(l.weights), features)
 	}
@@ -43,7 +43,7 @@ func (l linear) count(features int) (int, error) {
 }
 
 // apply computes all functions of a row of features.
-func (l linear) apply(y, x []float64) {
+func (l linearModel) apply(y, x []float64) {
 	for k := range y {
 		y[k] = dot(x, l.weights[k*len(x):])
 		switch {
@@ -55,11 +55,11 @@ func (l linear) apply(y, x []float64) {
 	}
 }
 
-// dot is the sum of the products of x and the first elements of w.
+// dot is the sum of the products of x and the first elements of w, each rounded, so that every build gives the same bits.
 func dot(x, w []float64) float64 {
 	sum := 0.0
 	for i, v := range x {
-		sum += v * w[i]
+		sum += float64(v * w[i])
 	}
 	return sum
 }

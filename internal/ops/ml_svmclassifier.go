@@ -204,7 +204,7 @@ func (s *svm) probabilities(scores []float64) []float64 {
 	p, n := make([]float64, s.classes*s.classes), 0
 	for i := range s.classes {
 		for j := i + 1; j < s.classes; j++ {
-			v := 1 - logistic(scores[n]*s.pa[n]+s.pb[n])
+			v := 1 - logistic(float64(scores[n]*s.pa[n])+s.pb[n])
 			v = min(max(v, 1e-7), 1-1e-7)
 			p[i*s.classes+j], p[j*s.classes+i] = v, 1-v
 			n++

@@ -17,9 +17,9 @@ var opPreviewAdam = previewOptimizer("Adam", 2, func(n *onnx.Node, r float64, t 
 		rate = r * math.Sqrt(1-math.Pow(beta, float64(t))) / (1 - math.Pow(alpha, float64(t)))
 	}
 	return func(x, g float64, s []float64) float64 {
-		g += norm * x
-		s[0] = alpha*s[0] + (1-alpha)*g
-		s[1] = beta*s[1] + (1-beta)*g*g
+		g += float64(norm * x)
+		s[0] = float64(alpha*s[0]) + float64((1-alpha)*g)
+		s[1] = float64(beta*s[1]) + float64((1-beta)*g*g)
 		return (1 - post) * (x - rate*s[0]/(math.Sqrt(s[1])+epsilon))
 	}, nil
 })

@@ -16,10 +16,10 @@ var opPreviewMomentum = previewOptimizer("Momentum", 1, func(n *onnx.Node, r flo
 		beta = 1
 	}
 	return func(x, g float64, s []float64) float64 {
-		g += norm * x
-		if s[0] = alpha*s[0] + beta*g; mode == "nesterov" {
-			return x - r*(g+alpha*s[0])
+		g += float64(norm * x)
+		if s[0] = float64(alpha*s[0]) + float64(beta*g); mode == "nesterov" {
+			return x - float64(r*(g+float64(alpha*s[0])))
 		}
-		return x - r*s[0]
+		return x - float64(r*s[0])
 	}, nil
 })

@@ -17,14 +17,14 @@ func svmKernel(n *onnx.Node, name string) (func(x, v []float64) float64, error) 
 	case "LINEAR":
 		return dot, nil
 	case "POLY":
-		return func(x, v []float64) float64 { return math.Pow(gamma*dot(x, v)+coef, degree) }, nil
+		return func(x, v []float64) float64 { return math.Pow(float64(gamma*dot(x, v))+coef, degree) }, nil
 	case "SIGMOID":
-		return func(x, v []float64) float64 { return math.Tanh(gamma*dot(x, v) + coef) }, nil
+		return func(x, v []float64) float64 { return math.Tanh(float64(gamma*dot(x, v)) + coef) }, nil
 	case "RBF":
 		return func(x, v []float64) float64 {
 			sum := 0.0
 			for i, a := range x {
-				sum += (a - v[i]) * (a - v[i])
+				sum += float64((a - v[i]) * (a - v[i]))
 			}
 			return math.Exp(-gamma * sum)
 		}, nil
@@ -47,7 +47,7 @@ func pairProbabilities(k int, p []float64) []float64 {
 		out[t] = 1 / float64(k)
 		for j := range k {
 			if j != t {
-				q[t*k+t] += p[j*k+t] * p[j*k+t]
+				q[t*k+t] += float64(p[j*k+t] * p[j*k+t])
 				q[t*k+j] = -p[j*k+t] * p[t*k+j]
 			}
 		}
@@ -56,7 +56,7 @@ func pairProbabilities(k int, p []float64) []float64 {
 		sum := 0.0
 		for t := range k {
 			qp[t] = dot(out, q[t*k:])
-			sum += out[t] * qp[t]
+			sum += float64(out[t] * qp[t])
 		}
 		worst := 0.0
 		for t := range k {
@@ -68,9 +68,9 @@ func pairProbabilities(k int, p []float64) []float64 {
 		for t := range k {
 			d := (sum - qp[t]) / q[t*k+t]
 			out[t] += d
-			sum = (sum + d*(d*q[t*k+t]+2*qp[t])) / (1 + d) / (1 + d)
+			sum = (sum + float64(d*(float64(d*q[t*k+t])+2*qp[t]))) / (1 + d) / (1 + d)
 			for j := range k {
-				qp[j] = (qp[j] + d*q[t*k+j]) / (1 + d)
+				qp[j] = (qp[j] + float64(d*q[t*k+j])) / (1 + d)
 				out[j] /= 1 + d
 			}
 		}

@@ -46,7 +46,7 @@ func runWindow(m *mover, weights []float64) error {
 	}
 	for i := range y {
 		for k, w := range weights {
-			y[i] += w * math.Cos(2*math.Pi*float64(k*i)/float64(period))
+			y[i] += float64(w * math.Cos(2*math.Pi*float64(k)*float64(i)/float64(period)))
 		}
 		if period == 0 {
 			y[i] = 1

@@ -65,17 +65,17 @@ func (p *Plan) Forward(x, scratch []complex128) {
 	a := scratch[:p.m]
 	clear(a)
 	for k, w := range p.chirp {
-		a[k] = x[k] * w
+		a[k] = times(x[k], w)
 	}
 	p.radix2(a)
 	for k, f := range p.filter {
-		v := a[k] * f
+		v := times(a[k], f)
 		a[k] = complex(real(v), -imag(v)) // the conjugate of the next transform's conjugate is the inverse one
 	}
 	p.radix2(a)
 	scale := 1 / float64(p.m)
 	for k, w := range p.chirp {
-		x[k] = complex(real(a[k])*scale, -imag(a[k])*scale) * w
+		x[k] = times(complex(real(a[k])*scale, -imag(a[k])*scale), w)
 	}
 }
 
@@ -89,6 +89,11 @@ func (p *Plan) Inverse(x, scratch []complex128) {
 	for i, v := range x {
 		x[i] = complex(real(v)/n, -imag(v)/n)
 	}
+}
+
+// times is a*b, rounded after each product, so that every build gives the same bits.
+func times(a, b complex128) complex128 {
+	return complex(float64(real(a)*real(b))-float64(imag(a)*imag(b)), float64(real(a)*imag(b))+float64(imag(a)*real(b)))
 }
 
 // radix2 transforms x, whose length is m.
@@ -106,7 +111,7 @@ func (p *Plan) radix2(x []complex128) {
 		step := p.m / (2 * half)
 		for at := 0; at < p.m; at += 2 * half {
 			for k := range half {
-				a, b := x[at+k], x[at+k+half]*p.roots[k*step]
+				a, b := x[at+k], times(x[at+k+half], p.roots[k*step])
 				x[at+k], x[at+k+half] = a+b, a-b
 			}
 		}
