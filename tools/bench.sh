@@ -21,7 +21,7 @@ for argument in "$@"; do
 done
 threads=${BENCH_THREADS:-1,2}
 if [ -n "$quick" ]; then
-	inference=(--pairs 7 --milliseconds 100 --opens 2 --wait "${BENCH_WAIT:-10}")
+	inference=(--pairs 7 --milliseconds 100 --seconds 8 --opens 1 --repeats 1 --wait "${BENCH_WAIT:-10}")
 	training=(--rounds 1 --seconds 2 --steps 100 --wait "${BENCH_WAIT:-10}")
 else
 	inference=(--wait "${BENCH_WAIT:-60}")
