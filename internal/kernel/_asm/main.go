@@ -65,6 +65,7 @@ func main() {
 	f.transpose()
 	g := newFile("pool")
 	g.maxHalves()
+	g.halvesGrad()
 	h := newFile("vec")
 	h.counts()
 	for _, set := range []isa{avx512, avx2} {

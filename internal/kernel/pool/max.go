@@ -43,6 +43,9 @@ func (p *Plan[T]) MaxBackward(team *parallel.Team, dy []T, indices []int64, dx [
 type badIndices struct{ channel atomic.Uintptr }
 
 func (j *job[T]) maxChannelBackward(c int, dx, dy []T) {
+	if dx, ok := any(dx).([]float32); ok && j.halves && j.t.HalvesGrad != nil && j.halvesBackward(c, dx, any(dy).([]float32)) {
+		return
+	}
 	clear(dx)
 	base := int64(c) * int64(j.in)
 	for i, index := range j.indices[c*j.out:][:j.out] {
@@ -87,6 +90,24 @@ func (j *job[T]) place(at int64) int64 {
 		at /= size
 	}
 	return place
+}
+
+// halvesBackward is maxChannelBackward for windows of 2x2 beside each other. It
+// returns false, and leaves dx undefined, if an index is not one of its window.
+func (j *job[T]) halvesBackward(c int, dx, dy []float32) bool {
+	width, columns, rows := j.g.In[1], j.ow, j.g.Out[0]
+	if 2*columns < width || 2*rows < j.g.In[0] {
+		clear(dx)
+	}
+	for r := range rows {
+		at := 2 * r * width
+		upper, lower := dx[at:][:2*columns], dx[at+width:][:2*columns]
+		from := c*j.out + r*columns
+		if !j.t.HalvesGrad(upper, lower, dy[r*columns:][:columns], j.indices[from:][:columns], c*j.in+at, width) {
+			return false
+		}
+	}
+	return true
 }
 
 // maxWindows goes through the windows of a channel.

@@ -14,3 +14,19 @@ package pool
 //
 //go:noescape
 func f32MaxHalvesAVX2(n int, upper []float32, lower []float32, y []float32, indices []int64, first int, width int)
+
+// f32HalvesGradAVX2 hands dy to the element of its window, and zero to the others:
+//
+//	for i := range n {
+//		switch indices[i] - int64(first+2*i) {
+//		case 0, 1:
+//			upper[...] = dy[i]
+//		case width, width+1:
+//			lower[...] = dy[i]
+//		default:
+//			wrong = 1
+//		}
+//	}
+//
+//go:noescape
+func f32HalvesGradAVX2(n int, upper []float32, lower []float32, dy []float32, indices []int64, first int, width int) (wrong int)

@@ -164,3 +164,136 @@ part:
 done:
 	VZEROUPPER
 	RET
+
+// func f32HalvesGradAVX2(n int, upper []float32, lower []float32, dy []float32, indices []int64, first int, width int) (wrong int)
+TEXT ·f32HalvesGradAVX2(SB), NOSPLIT, $0-128
+	MOVQ         n+0(FP), CX
+	MOVQ         upper_base+8(FP), SI
+	MOVQ         lower_base+32(FP), DI
+	MOVQ         dy_base+56(FP), DX
+	MOVQ         indices_base+80(FP), R8
+	VPMOVSXDQ    twice<>(SB), Y15
+	VPMOVSXDQ    twice<>+16(SB), Y14
+	VPBROADCASTQ first+104(FP), Y0
+	VPADDQ       Y0, Y15, Y15
+	VPADDQ       Y0, Y14, Y14
+	MOVQ         $16, BX
+	VMOVQ        BX, X13
+	VPBROADCASTQ X13, Y13
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y8, Y8, Y8
+	VPCMPEQD     Y0, Y0, Y0
+	VPSUBD       Y0, Y9, Y12
+	VPBROADCASTD width+112(FP), Y11
+	VPADDD       Y12, Y11, Y10
+	SUBQ         $8, CX
+	JLT          rest
+
+loop:
+	VMOVDQU    (R8), Y0
+	VMOVDQU    32(R8), Y1
+	VPSUBQ     Y15, Y0, Y0
+	VPSUBQ     Y14, Y1, Y1
+	VSHUFPS    $0xDD, Y1, Y0, Y2
+	VSHUFPS    $0x88, Y1, Y0, Y3
+	VPERMPD    $0xD8, Y2, Y2
+	VPERMPD    $0xD8, Y3, Y3
+	VPCMPEQD   Y9, Y3, Y4
+	VPCMPEQD   Y12, Y3, Y5
+	VPCMPEQD   Y11, Y3, Y6
+	VPCMPEQD   Y10, Y3, Y7
+	VPOR       Y5, Y4, Y1
+	VPOR       Y6, Y1, Y1
+	VPOR       Y7, Y1, Y1
+	VPCMPEQD   Y9, Y1, Y1
+	VPOR       Y2, Y1, Y1
+	VMOVUPS    (DX), Y0
+	VPOR       Y1, Y8, Y8
+	VADDPS     Y9, Y0, Y0
+	VANDPS     Y0, Y4, Y4
+	VANDPS     Y0, Y5, Y5
+	VANDPS     Y0, Y6, Y6
+	VANDPS     Y0, Y7, Y7
+	VUNPCKLPS  Y5, Y4, Y1
+	VUNPCKHPS  Y5, Y4, Y2
+	VPERM2F128 $0x20, Y2, Y1, Y3
+	VPERM2F128 $0x31, Y2, Y1, Y1
+	VMOVUPS    Y3, (SI)
+	VMOVUPS    Y1, 32(SI)
+	VUNPCKLPS  Y7, Y6, Y1
+	VUNPCKHPS  Y7, Y6, Y2
+	VPERM2F128 $0x20, Y2, Y1, Y3
+	VPERM2F128 $0x31, Y2, Y1, Y1
+	VMOVUPS    Y3, (DI)
+	VMOVUPS    Y1, 32(DI)
+	VPADDQ     Y13, Y15, Y15
+	VPADDQ     Y13, Y14, Y14
+	ADDQ       $64, SI
+	ADDQ       $64, DI
+	ADDQ       $32, DX
+	ADDQ       $64, R8
+	SUBQ       $8, CX
+	JGE        loop
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X13
+	VPBROADCASTD X13, Y13
+	VPCMPGTD     count<>(SB), Y13, Y13
+	VEXTRACTI128 $1, Y13, X3
+	VPMOVSXDQ    X13, Y2
+	VPMOVSXDQ    X3, Y3
+	VPMASKMOVQ   (R8), Y2, Y0
+	VPMASKMOVQ   32(R8), Y3, Y1
+	VPSUBQ       Y15, Y0, Y0
+	VPSUBQ       Y14, Y1, Y1
+	VSHUFPS      $0xDD, Y1, Y0, Y2
+	VSHUFPS      $0x88, Y1, Y0, Y3
+	VPERMPD      $0xD8, Y2, Y2
+	VPERMPD      $0xD8, Y3, Y3
+	VPCMPEQD     Y9, Y3, Y4
+	VPCMPEQD     Y12, Y3, Y5
+	VPCMPEQD     Y11, Y3, Y6
+	VPCMPEQD     Y10, Y3, Y7
+	VPOR         Y5, Y4, Y1
+	VPOR         Y6, Y1, Y1
+	VPOR         Y7, Y1, Y1
+	VPCMPEQD     Y9, Y1, Y1
+	VPOR         Y2, Y1, Y1
+	VPAND        Y13, Y1, Y1
+	VMASKMOVPS   (DX), Y13, Y0
+	VMOVQ        CX, X2
+	VPBROADCASTD X2, Y2
+	VPADDD       Y2, Y2, Y2
+	VPCMPGTD     count<>(SB), Y2, Y15
+	VPCMPGTD     count<>+32(SB), Y2, Y14
+	VPOR         Y1, Y8, Y8
+	VADDPS       Y9, Y0, Y0
+	VANDPS       Y0, Y4, Y4
+	VANDPS       Y0, Y5, Y5
+	VANDPS       Y0, Y6, Y6
+	VANDPS       Y0, Y7, Y7
+	VUNPCKLPS    Y5, Y4, Y1
+	VUNPCKHPS    Y5, Y4, Y2
+	VPERM2F128   $0x20, Y2, Y1, Y3
+	VPERM2F128   $0x31, Y2, Y1, Y1
+	VMASKMOVPS   Y3, Y15, (SI)
+	VMASKMOVPS   Y1, Y14, 32(SI)
+	VUNPCKLPS    Y7, Y6, Y1
+	VUNPCKHPS    Y7, Y6, Y2
+	VPERM2F128   $0x20, Y2, Y1, Y3
+	VPERM2F128   $0x31, Y2, Y1, Y1
+	VMASKMOVPS   Y3, Y15, (DI)
+	VMASKMOVPS   Y1, Y14, 32(DI)
+
+done:
+	XORL   AX, AX
+	VPTEST Y8, Y8
+	JZ     right
+	INCQ   AX
+
+right:
+	MOVQ AX, wrong+120(FP)
+	VZEROUPPER
+	RET

@@ -175,6 +175,40 @@ func TestMax_halves(t *testing.T) {
 	}
 }
 
+// TestMaxBackward_halves compares the assembly with the definition for every
+// width, with indices in and out of their windows.
+func TestMaxBackward_halves(t *testing.T) {
+	for width := 2; width < 40; width++ {
+		for _, height := range []int{2, 5} {
+			g := geometry(t, 2, 3, []int{height, width}, []int{height / 2, width / 2}, []int{2, 2}, []int{2, 2}, nil, nil)
+			p := NewPlan[float32](nil, g)
+			r := kerneltest.Rand(uint64(width))
+			x := kerneltest.Hostile(r, make([]float32, g.N*g.C*product(g.In)))
+			dy := kerneltest.Guarded[float32](t, g.N*g.C*product(g.Out))
+			kerneltest.Hostile(r, dy)
+			y, indices := make([]float32, len(dy)), make([]int64, len(dy))
+			p.Max(nil, x, y, indices, false)
+			in, out := product(g.In), product(g.Out)
+			for _, elsewhere := range []int{-1, 0, len(dy) - 1} {
+				if elsewhere >= 0 {
+					indices[elsewhere] = int64(elsewhere/out*in + r.IntN(in))
+				}
+				want := make([]float32, len(x))
+				for i, at := range indices {
+					want[at] += dy[i]
+				}
+				dx := kerneltest.Guarded[float32](t, len(x))
+				require.NoError(t, p.MaxBackward(nil, dy, indices, dx))
+				require.Equal(t, -1, kerneltest.Same(want, dx), "width %d", width)
+			}
+			for _, bad := range []int64{-2, -1 << 32, 1<<32 + 1, math.MaxInt64, math.MinInt64} {
+				indices[len(dy)-1] = bad
+				require.Error(t, p.MaxBackward(nil, dy, indices, make([]float32, len(x))))
+			}
+		}
+	}
+}
+
 func TestMax_columnMajor(t *testing.T) {
 	g := geometry(t, 1, 2, []int{2, 3, 4}, []int{1, 1, 1}, []int{2, 3, 4}, nil, nil, nil)
 	p := NewPlan[float32](nil, g)

@@ -14,6 +14,10 @@ type Table struct {
 	// window of 2x2 of two rows; first is the place of upper[0], width the
 	// distance from row to row.
 	MaxHalves func(upper, lower, y []float32, indices []int64, first, width int)
+	// HalvesGrad sets two rows to dy where indices say and to zero elsewhere,
+	// the windows of 2x2 beside each other; it returns false if an index is not
+	// one of its window. Nil: the gradient of any windows is used.
+	HalvesGrad func(upper, lower, dy []float32, indices []int64, first, width int) bool
 }
 
 var generic = &Table{Level: cpu.Generic, MaxHalves: maxHalvesRow}

@@ -9,4 +9,7 @@ var vectors = &Table{
 	MaxHalves: func(upper, lower, y []float32, indices []int64, first, width int) {
 		f32MaxHalvesAVX2(len(y), upper, lower, y, indices, first, width)
 	},
+	HalvesGrad: func(upper, lower, dy []float32, indices []int64, first, width int) bool {
+		return f32HalvesGradAVX2(len(dy), upper, lower, dy, indices, first, width) == 0
+	},
 }
