@@ -35,25 +35,25 @@ var treeRules = []string{"BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "
 const leafRule = "LEAF"
 
 // yesFor reports which way x goes.
-func (n *treeNode) yesFor(x float64) bool {
-	if n.missing && x != x {
+func (t *treeNode) yesFor(x float64) bool {
+	if t.missing && x != x {
 		return true
 	}
-	switch n.rule {
+	switch t.rule {
 	case "BRANCH_LEQ":
-		return x <= n.value
+		return x <= t.value
 	case "BRANCH_LT":
-		return x < n.value
+		return x < t.value
 	case "BRANCH_GTE":
-		return x >= n.value
+		return x >= t.value
 	case "BRANCH_GT":
-		return x > n.value
+		return x > t.value
 	case "BRANCH_EQ":
-		return x == n.value
+		return x == t.value
 	case "BRANCH_NEQ":
-		return x != n.value
+		return x != t.value
 	}
-	return n.set[x]
+	return t.set[x]
 }
 
 // leaf is where the tree with the given root leads x.

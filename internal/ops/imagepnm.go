@@ -71,7 +71,7 @@ func pnmNumber(r *bufio.Reader) (int, error) {
 	}
 }
 
-// pnmSample reads one sample.
+// sample reads one sample.
 func (h *pnmHeader) sample(r *bufio.Reader) (int, error) {
 	if h.kind == '1' { // digits need not be parted
 		for {
