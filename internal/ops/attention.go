@@ -331,6 +331,9 @@ func attentionStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 	if stage < 0 || stage > 3 {
 		return opdef.Step{}, onnx.Invalidf("attribute qk_matmul_output_mode: expected 0 to 3, received %d", stage)
 	}
+	if c.Node.Out(0) == nil {
+		return opdef.Step{}, onnx.Invalidf("output 0 (Y) is missing")
+	}
 	steps := c.Node.Int("softmax_precision", int64(c.Elem(0)))
 	fresh := func() *attend[T] {
 		return &attend[T]{layer: attention.Layer[T]{

@@ -195,6 +195,9 @@ func (p *padding) each(m *mover, do func(to, from, n int)) {
 		do(0, 0, 1)
 		return
 	}
+	if slices.Contains(p.out, 0) {
+		return
+	}
 	last, strides, wide := p.from[r-1], m.rowMajor(p.shape), m.rowMajor(p.out)
 	place := m.take(r - 1)
 	eachPlace(m, p.out[:r-1], wide, wide, func(to, _ int) {

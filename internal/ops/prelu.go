@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"errors"
+
 	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
@@ -18,14 +20,21 @@ var opPRelu = opdef.Def{
 }
 
 func inferPRelu(c *opdef.Infer) error {
-	if err := inferVariadic(c); err != nil {
+	if err := inferVariadic(c); errors.Is(err, opdef.ErrNoRank) {
 		return c.Like(0, 0)
+	} else if err != nil {
+		return err
 	}
 	x, err := c.Shape(0)
 	if err != nil {
 		return err
 	}
-	if len(c.Outs[0].Shape) > len(x) {
+	y := c.Outs[0].Shape
+	wider := len(y) > len(x)
+	for i := 0; i < len(y) && !wider; i++ {
+		wider = x[i].IsFixed() && y[i].IsFixed() && x[i] != y[i]
+	}
+	if wider {
 		return onnx.Invalidf("slope %v does not broadcast to %v", c.Ins[1], c.Ins[0])
 	}
 	return c.Like(0, 0)

@@ -100,7 +100,7 @@ func (r *Runner) inferLate(k int) error {
 			if err := noList(c); err != nil {
 				return err
 			}
-			return onnx.Internalf("sizes unknown: %w", err)
+			return onnx.Invalidf("no sizes come of these inputs: %w", err)
 		}
 		return err
 	}
@@ -122,7 +122,7 @@ func (r *Runner) takeLate(st *step, l *lateStep) error {
 			if err := noList(&l.infer); err != nil {
 				return err
 			}
-			return onnx.Internalf("output %d: sizes unknown: %v", j, t)
+			return onnx.Invalidf("no sizes of output %d come of these inputs: %v", j, t)
 		}
 		if err := r.p.checkElem(o, t.Elem); err != nil {
 			return err
