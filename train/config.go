@@ -47,10 +47,10 @@ const (
 // resolve fills the defaults in.
 func (c Config) resolve(m *Model) (Config, error) {
 	if c.Loss == nil {
-		return c, onnx.Invalidf("train: Config.Loss is missing")
+		return c, onnx.Invalidf("Config.Loss is missing")
 	}
 	if c.Accumulate < 0 || c.Threads < 0 {
-		return c, onnx.Invalidf("train: expected positive Accumulate and Threads, received %d and %d", c.Accumulate, c.Threads)
+		return c, onnx.Invalidf("expected positive Accumulate and Threads, received %d and %d", c.Accumulate, c.Threads)
 	}
 	if c.Optimizer == nil {
 		c.Optimizer = optimizer.SGD{}
@@ -58,7 +58,7 @@ func (c Config) resolve(m *Model) (Config, error) {
 	c.Accumulate = max(c.Accumulate, 1)
 	if m.b != nil {
 		if c.Convention != convention.Inherit && c.Convention != m.b.Convention {
-			return c, onnx.Invalidf("train: the model was built under the convention %v, Config says %v", m.b.Convention, c.Convention)
+			return c, onnx.Invalidf("the model was built under the convention %v, Config says %v", m.b.Convention, c.Convention)
 		}
 		c.Convention = m.b.Convention
 	}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 )
 
@@ -27,10 +28,13 @@ type History struct {
 }
 
 // Series is one number per epoch: "loss", "val_loss", "learning_rate", or the name of a metric, with val_ before it for the
-// validation rows. ok is false when no epoch has it.
+// validation rows. Epochs that lack it have NaN; ok is false when all do.
 func (h *History) Series(name string) (v []float64, ok bool) {
 	for _, e := range h.Epochs {
 		x, has := e.value(name)
+		if !has {
+			x = math.NaN()
+		}
 		ok = ok || has
 		v = append(v, x)
 	}
@@ -56,26 +60,40 @@ func (e *Epoch) value(name string) (float64, bool) {
 	return 0, false
 }
 
-// MarshalJSON writes the epochs as objects with the names that Series knows.
+// MarshalJSON writes the epochs as objects with the names that Series knows; what is not finite is a word: NaN, Infinity,
+// -Infinity.
 func (h *History) MarshalJSON() ([]byte, error) {
 	out := make([]map[string]any, len(h.Epochs))
 	for i, e := range h.Epochs {
 		row := map[string]any{
-			"epoch": e.Epoch, "loss": e.Loss, "learning_rate": e.LearningRate, "rows_per_s": e.RowsPerSecond,
+			"epoch": e.Epoch, "loss": number(e.Loss), "learning_rate": e.LearningRate, "rows_per_s": e.RowsPerSecond,
 			"seconds": e.Duration.Seconds(),
 		}
 		for k, v := range e.Metrics {
-			row[k] = v
+			row[k] = number(v)
 		}
 		if e.Validated {
-			row["val_loss"] = e.ValLoss
+			row["val_loss"] = number(e.ValLoss)
 			for k, v := range e.ValMetrics {
-				row["val_"+k] = v
+				row["val_"+k] = number(v)
 			}
 		}
 		out[i] = row
 	}
 	return json.Marshal(out)
+}
+
+// number is v, or a word where JSON has no number.
+func number(v float64) any {
+	switch {
+	case math.IsNaN(v):
+		return "NaN"
+	case math.IsInf(v, 1):
+		return "Infinity"
+	case math.IsInf(v, -1):
+		return "-Infinity"
+	}
+	return v
 }
 
 // Score is what Evaluate gave.
