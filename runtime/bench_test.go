@@ -77,6 +77,17 @@ func (n *network) transformer() {
 	output(n.Builder, "y", h)
 }
 
+// recurrent is two layers of LSTM over 100 steps.
+func (n *network) recurrent() {
+	const width = 256
+	x := n.Graph.Input("x", f32(100, "N", width))
+	for range 2 {
+		y := n.Node("", "LSTM", 1, vs{x, n.weights(1, 4*width, width), n.weights(1, 4*width, width)}, onnx.Int("hidden_size", width)).Out(0)
+		x = n.Op("Squeeze", vs{y, n.Const(onnx.Vector[int64](1))})
+	}
+	output(n.Builder, "y", x)
+}
+
 // BenchmarkBound runs models bound to their inputs and outputs.
 func BenchmarkBound(b *testing.B) {
 	for _, c := range []struct {
@@ -88,6 +99,7 @@ func BenchmarkBound(b *testing.B) {
 		{"seed", (*network).seedNetwork, 64},
 		{"residual", (*network).residual, 1},
 		{"transformer", (*network).transformer, 1},
+		{"recurrent", (*network).recurrent, 1},
 	} {
 		for _, threads := range []int{1, 2} {
 			b.Run(fmt.Sprintf("%s/batch=%d/threads=%d", c.name, c.batch, threads), func(b *testing.B) {
@@ -95,8 +107,11 @@ func BenchmarkBound(b *testing.B) {
 				c.build(n)
 				in := n.Graph.Inputs[0]
 				s := session(b, n.Builder, runtime.Options{Threads: threads})
-				dims := []int{c.batch}
-				for _, d := range in.Type.Shape[1:] {
+				var dims []int
+				for _, d := range in.Type.Shape {
+					if !d.IsFixed() {
+						d.N = int64(c.batch)
+					}
 					dims = append(dims, int(d.N))
 				}
 				x := tensor(b, dims...)

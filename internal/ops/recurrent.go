@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/internal/kernel/gemm"
 	"github.com/gneiss-ml/gneiss/internal/kernel/rnn"
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -87,7 +89,7 @@ func upgradeRecurrent(c *opdef.Rewrite) error {
 
 // activations reads the functions of all directions. Values of activation_alpha and activation_beta go to those functions
 // that have such a parameter, in their order.
-func activations[T gemm.Float](n *onnx.Node, defaults []string, dirs int) ([][]rnn.Activation[T], error) {
+func activations[T gemm.Float](n *onnx.Node, defaults []string, dirs int, level cpu.Level) ([][]rnn.Activation[T], error) {
 	names, given := slices.Repeat(defaults, dirs), false
 	if a := n.Attr("activations"); a != nil && len(a.Strings) > 0 {
 		names, given = a.Strings, true
@@ -110,7 +112,11 @@ func activations[T gemm.Float](n *onnx.Node, defaults []string, dirs int) ([][]r
 			b, beta = shift(b, beta)
 		}
 		at, slope := f.of(a, b)
-		all = append(all, rnn.Activation[T]{At: at, Slope: slope})
+		act := rnn.Activation[T]{At: at, Slope: slope}
+		if quick, ok := recurrentFunctions[strings.ToLower(name)]; ok && onnx.ElemOf[T]() == onnx.Float32 {
+			act.At, act.All = vec.Scalar(quick), vec.For(level).Kernel(quick)
+		}
+		all = append(all, act)
 	}
 	return slices.Collect(slices.Chunk(all, len(defaults))), nil
 }
@@ -143,6 +149,9 @@ type recurrentActivation struct {
 func plainActivation(at, slope scalarFunc) recurrentActivation {
 	return recurrentActivation{of: func(_, _ float64) (scalarFunc, scalarFunc) { return at, slope }}
 }
+
+// recurrentFunctions are those that have kernels of their own for float32.
+var recurrentFunctions = map[string]vec.Function{"sigmoid": vec.SigmoidOf, "tanh": vec.TanhOf}
 
 // recurrentActivations are the functions that the standard lists, by their name in lower case.
 var recurrentActivations = map[string]recurrentActivation{
@@ -225,14 +234,14 @@ type recurrentState[T gemm.Float] struct {
 func newRecurrentPlan[T gemm.Float](k recurrent, c *opdef.Compile) (recurrentPlan[T], error) {
 	_, reverse, err := recurrentDirections(c.Node)
 	if err == nil {
-		_, err = activations[T](c.Node, k.acts, len(reverse))
+		_, err = activations[T](c.Node, k.acts, len(reverse), cpu.Generic)
 	}
 	return recurrentPlan[T]{k, c.Node, reverse, gemmTable[T](c.Generic)}, err
 }
 
 // fresh is a layer without sizes and data.
 func (p recurrentPlan[T]) fresh() rnn.Layer[T] {
-	acts, _ := activations[T](p.node, p.acts, len(p.reverse)) // checked when compiled
+	acts, _ := activations[T](p.node, p.acts, len(p.reverse), p.table.Level) // checked when compiled
 	return rnn.Layer[T]{
 		Table: p.table, Reverse: p.reverse, Acts: acts, Clip: T(p.node.Float("clip", 0)), Coupled: p.node.Int("input_forget", 0) != 0,
 	}

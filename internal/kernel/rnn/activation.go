@@ -10,6 +10,8 @@ import (
 // float64.
 type Activation[T gemm.Float] struct {
 	At, Slope func(float64) float64
+	// All computes At, rounded, for many; nil: one by one.
+	All func(y, x []float32)
 	// Low and High are its values at the bounds of clipping, where the slope is 0; NaN without clipping.
 	Low, High T
 }
@@ -21,6 +23,22 @@ func bounded[T gemm.Float](a Activation[T], clip T) Activation[T] {
 		a.Low, a.High = a.at(-clip), a.at(clip)
 	}
 	return a
+}
+
+// all replaces x, cut to clip if that is positive, by the function of it.
+func (a *Activation[T]) all(x []T, clip T) {
+	if clip > 0 {
+		for i, v := range x {
+			x[i] = min(max(v, -clip), clip)
+		}
+	}
+	if x, ok := any(x).([]float32); ok && a.All != nil {
+		a.All(x, x)
+		return
+	}
+	for i, v := range x {
+		x[i] = a.at(v)
+	}
 }
 
 func (a *Activation[T]) at(x T) T { return T(a.At(float64(x))) }

@@ -185,10 +185,8 @@ func (l *Layer[T]) simple(b int) {
 		return
 	}
 	z, h := l.gateRow(b), l.h[b*l.Hidden:]
-	f := &l.act[0]
-	for j := range z {
-		h[j] = f.at(l.clip(z[j]))
-	}
+	copy(h, z)
+	l.act[0].all(h[:len(z)], l.Clip)
 	l.out(b)
 }
 
@@ -202,24 +200,29 @@ func (l *Layer[T]) lstm(b int) {
 	c, h := l.c[b*n:(b+1)*n], l.h[b*n:(b+1)*n]
 	f, g, last := &l.act[0], &l.act[1], &l.act[2]
 	p := l.peep
+	if p != nil {
+		for j := range n {
+			zi[j] += p[j] * c[j]
+			zf[j] += p[2*n+j] * c[j]
+		}
+	}
+	f.all(zi, l.Clip)
+	f.all(zf, l.Clip)
+	g.all(zg, l.Clip)
 	for j := range n {
-		i, o, fg := zi[j], zo[j], zf[j]
+		if l.Coupled {
+			zf[j] = 1 - zi[j]
+		}
+		cell := zf[j]*c[j] + zi[j]*zg[j]
 		if p != nil {
-			i += p[j] * c[j]
-			fg += p[2*n+j] * c[j]
+			zo[j] += p[n+j] * cell
 		}
-		i = f.at(l.clip(i))
-		if fg = f.at(l.clip(fg)); l.Coupled {
-			fg = 1 - i
-		}
-		in := g.at(l.clip(zg[j]))
-		cell := fg*c[j] + i*in
-		if p != nil {
-			o += p[n+j] * cell
-		}
-		o = f.at(l.clip(o))
-		c[j], h[j] = cell, o*last.at(l.clip(cell))
-		zi[j], zo[j], zf[j], zg[j] = i, o, fg, in
+		c[j], h[j] = cell, cell
+	}
+	f.all(zo, l.Clip)
+	last.all(h, l.Clip)
+	for j, o := range zo {
+		h[j] *= o
 	}
 	if l.cells != nil {
 		copy(l.cells[l.row(l.t, b)*n:], c)
@@ -231,9 +234,10 @@ func (l *Layer[T]) lstm(b int) {
 func (l *Layer[T]) reset(b int) {
 	n := l.Hidden
 	z, h, rh := l.gateRow(b)[n:2*n], l.h[b*n:(b+1)*n], l.rh[b*n:(b+1)*n]
-	f := &l.act[0]
-	for j := range z {
-		rh[j] = f.at(l.clip(z[j])) * h[j]
+	copy(rh, z)
+	l.act[0].all(rh, l.Clip)
+	for j, v := range h {
+		rh[j] *= v
 	}
 }
 
@@ -245,15 +249,15 @@ func (l *Layer[T]) gru(b int) {
 	z := l.gateRow(b)
 	zz, zr, zh := z[:n], z[n:2*n], z[2*n:3*n]
 	h, q := l.h[b*n:(b+1)*n], l.q[b*n:(b+1)*n]
-	f, g := &l.act[0], &l.act[1]
-	for j := range n {
-		u, r, x := f.at(l.clip(zz[j])), f.at(l.clip(zr[j])), zh[j]
-		if l.LinearBeforeReset {
-			x += r * q[j]
+	l.act[0].all(z[:2*n], l.Clip)
+	if l.LinearBeforeReset {
+		for j, r := range zr {
+			zh[j] += r * q[j]
 		}
-		x = g.at(l.clip(x))
-		h[j] = (1-u)*x + u*h[j]
-		zz[j], zr[j], zh[j] = u, r, x
+	}
+	l.act[1].all(zh, l.Clip)
+	for j, u := range zz {
+		h[j] = (1-u)*zh[j] + u*h[j]
 	}
 	if l.cells != nil && l.LinearBeforeReset {
 		copy(l.cells[l.row(l.t, b)*n:], q)

@@ -98,6 +98,20 @@ var genericFunctions = [...]functionKernel{
 	GeluTanhOf: each(geluTanh), ErfOf: each(erf),
 }
 
+var scalars = [...]func(x float64, c *[cEnd]float64) float64{
+	ExpOf: exp, SigmoidOf: sigmoid, SwishOf: swish, TanhOf: tanh, GeluOf: gelu, GeluTanhOf: geluTanh, ErfOf: erf,
+}
+
+// Scalar is a function, with alpha 1, whose results rounded to float32 are those of the kernels.
+func Scalar(f Function) func(float64) float64 {
+	return func(x float64) float64 { return scalars[f](x, ones) }
+}
+
+// Kernel is y = f(x) with alpha 1; y may be x.
+func (t *Table) Kernel(f Function) func(y, x []float32) {
+	return func(y, x []float32) { t.functions[f](y, x, ones) }
+}
+
 func each(f func(x float64, c *[cEnd]float64) float64) functionKernel {
 	return func(y, x []float32, c *[cEnd]float64) {
 		for i, v := range x[:len(y)] {
