@@ -108,6 +108,18 @@ func TestScatter(t *testing.T) {
 	gives(t, m, tensors{"x": f32(1, 2, 3), "i": i64(1), "u": f32(9)}, tensors{"y": f32(1, 9, 3)})
 }
 
+// Before opset 10 Resize was Upsample, with its scales as an attribute or an input.
+func TestUpsample(t *testing.T) {
+	text := func(opset, node string) string {
+		return `<ir_version: 4, opset_import: ["" : ` + opset + `]>
+			g (float[1,1,1,2] x) => (float[1,1,2,4] y) <float[4] s = {1,1,2,2}> { y = ` + node + ` }`
+	}
+	want := tensors{"y": shaped[float32](t, []int{1, 1, 2, 4}, 1, 1, 2, 2, 1, 1, 2, 2)}
+	x := tensors{"x": shaped[float32](t, []int{1, 1, 1, 2}, 1, 2)}
+	gives(t, parse(t, text("9", `Upsample <mode = "nearest"> (x, s)`)), x, want)
+	gives(t, parse(t, text("7", `Upsample <mode = "nearest", scales = [1.0, 1.0, 2.0, 2.0]> (x)`)), x, want)
+}
+
 // Before opset 14 the number of outputs of BatchNormalization said that it trains. The batch 1, 2, 3, 4 has mean 2.5 and
 // variance 1.25; the running ones keep 0.75 of what they were. What the last two hold the standard leaves open, and nobody
 // reads them.
