@@ -28,7 +28,7 @@ else
 	training=(--wait "${BENCH_WAIT:-60}")
 fi
 
-out=$PWD/out/bench
+out=$PWD/out/bench commit=$(git describe --always --dirty)
 mkdir -p "$out/profile"
 CGO_ENABLED=0 $GO build -trimpath -o bin/gneiss ./cmd/gneiss
 CGO_ENABLED=0 $GO build -trimpath -o "$out/worker" ./tools/bench
@@ -63,7 +63,7 @@ fi
 
 version() { grep -h "^$1==" "tools/python/requirements/$2.txt" | head -n 1 | sed -E 's/==([^ ]*).*/ \1/'; }
 facts=(
-	"$(bin/gneiss version | head -n 1), $($GO env GOVERSION), $(uname -sm)"
+	"$(bin/gneiss version | head -n 1), commit $commit, $($GO env GOVERSION), $(uname -sm)"
 	"$(version onnxruntime torch), $(version torch torch), $(version torchvision torch), $(version keras tf), $(version tensorflow tf)"
 )
 (cd tools/python && "$torch" -m bench.report "$out" ../../BENCHMARKS.md "${facts[@]}")
