@@ -66,6 +66,7 @@ func TestImageDecoder_errors(t *testing.T) {
 		"P6 2 2 255\n\x01":     "the file is damaged",
 		"P5 0 1 255\n":         "is not possible",
 		"\xff\xd8\xff":         "the file is damaged",
+		"P5 20000 20000 255 ":  "is too large",
 		"BM":                   "image: ",
 	} {
 		_, err := decodeImage(t, file, "RGB")

@@ -48,6 +48,9 @@ func inferImageDecoder(c *opdef.Infer) error {
 	return err
 }
 
+// maxImage is the largest output: a few bytes of a file can ask for any.
+const maxImage = 1 << 29
+
 // imageFormat is a file format: how it begins, its header and its pixels.
 type imageFormat struct {
 	magics []string // "?" stands for any byte
@@ -129,6 +132,9 @@ func runImageDecoder(m *mover) error {
 	size, ok := onnx.NumElements([]int{config.Height, config.Width, channels})
 	if !ok || config.Width <= 0 || config.Height <= 0 {
 		return onnx.Invalidf("an image of %d x %d pixels is not possible", config.Width, config.Height)
+	}
+	if size > maxImage {
+		return onnx.Unsupportedf("an image of %d x %d pixels is too large, the limit is %d numbers", config.Width, config.Height, maxImage)
 	}
 	if err := m.charge(size, 16); err != nil { // decoded, at most 8 bytes a pixel, and what the decoder needs
 		return err

@@ -21,6 +21,9 @@ var opZipMap = opdef.Def{
 }
 
 func compileZipMap(c *opdef.Compile) (opdef.Step, error) {
+	if c.Elem(0) != onnx.Float32 {
+		return opdef.Step{}, badElem(c.Elem(0))
+	}
 	l := labelsOf(c.Node, "classlabels_int64s")
 	keys := onnx.Vector(l.ints...)
 	if len(l.strings) > 0 {
