@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/gneiss-ml/gneiss/compare"
+	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/gneiss-ml/gneiss/runtime"
 	"github.com/stretchr/testify/require"
@@ -77,8 +78,8 @@ func runKind(t *testing.T, kind string) {
 // runCase runs a case on both engines and compares the outcome with the list.
 func runCase(t *testing.T, c *suiteCase) {
 	for _, e := range engines {
-		if testing.Short() && c.kind == "light" && e.options.Engine == runtime.Plain {
-			continue // whole networks in plain Go take a minute
+		if testing.Short() && c.kind == "light" && (e.options.Engine == runtime.Plain || cpu.Tier() == cpu.Generic) {
+			continue // whole networks in plain Go take minutes; the full run has them
 		}
 		id, err := c.id()+" "+e.name, check(c, e)
 		key := c.kind + " " + e.name
