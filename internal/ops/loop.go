@@ -248,7 +248,11 @@ func (s *loopState) run(r *opdef.Run) (err error) {
 	k, g := len(s.carried[0]), r.Node.Subgraph("body")
 	for i := range r.Out {
 		if i < k {
-			err = passOn(r, i, s.in[2+i])
+			v := s.in[2+i]
+			if o, ok := v.Box.(*opdef.Opt); ok && o.Item != nil && g.Outputs[1+i].Type.Kind != onnx.KindOptional {
+				v = *o.Item // made an optional for the body alone
+			}
+			err = passOn(r, i, v)
 		} else {
 			st := &s.scans[i-k]
 			if st.count == 0 {
