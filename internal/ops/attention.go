@@ -16,7 +16,7 @@ import (
 // offset being the past length, or nonpad_kv_seqlen - length. A query that sees no key gives zeros. 16-bit types are rounded after
 // each step, as the standard's body does.
 //
-// Opset 23 has no nonpad_kv_seqlen, 24 no windows; their meaning is that of the corrected text. The gradients of the mask and of qk_matmul_output are not supported,
+// Opset 23 has no nonpad_kv_seqlen, 24 no windows; their meaning is that of the corrected text. The gradient of qk_matmul_output is not supported,
 // nor are Q, K and V of which only some are float64.
 var opAttention = opdef.Def{
 	Type:    "Attention",
@@ -376,9 +376,6 @@ func gradAttention(c *opdef.Grad) error {
 	if c.DY(3) != nil {
 		return onnx.Unsupportedf("the gradient of qk_matmul_output is not supported")
 	}
-	if c.In(3) != nil && c.Needs(3) {
-		return onnx.Unsupportedf("the gradient of attn_mask is not supported")
-	}
 	ins := make(values, 7, 10)
 	for i := range ins {
 		ins[i] = c.In(i)
@@ -388,13 +385,27 @@ func gradAttention(c *opdef.Grad) error {
 		dy = c.Zeros(c.Y(0))
 	}
 	ins = append(ins, dy, c.DY(1), c.DY(2))
-	g := c.Builder.Node(onnx.Private, "AttentionGrad", 5, ins, c.Node.Attrs...)
+	mask := c.In(3) != nil && c.Needs(3) && c.In(3).Type.Elem.IsFloat()
+	g := c.Builder.Node(onnx.Private, "AttentionGrad", 5+b2i(mask), ins, c.Node.Attrs...)
 	for i, at := range []int{0, 1, 2, 4, 5} {
 		if c.In(at) != nil {
 			c.SetDX(at, g.Out(i))
 		}
 	}
+	if mask {
+		c.SetDX(3, maskGrad(c, g.Out(5)))
+	}
 	return nil
+}
+
+// maskGrad reduces the gradient of what was added to all scores to that of the mask, which may lack the last keys.
+func maskGrad(c *opdef.Grad, d *onnx.Value) *onnx.Value {
+	m := c.In(3)
+	if t := m.Type; t.Ranked && len(t.Shape) > 0 && (len(t.Shape) == 1 || !isNumber(t.Shape[len(t.Shape)-1], 1)) {
+		keys := c.Op("Shape", values{m}, onnx.Int("start", -1))
+		d = c.Op("Slice", values{d, axesConst(c, 0), keys, axesConst(c, -1)})
+	}
+	return c.Private("SumTo", values{d, m})
 }
 
 // rounding rounds float32 numbers to the 16-bit type e; nil for other types.

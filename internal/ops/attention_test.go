@@ -19,6 +19,9 @@ func TestGrad_attention(t *testing.T) {
 	checkGrad(t, "Attention", tensors{q, k, v, mask})
 	checkGrad(t, "Attention", tensors{q, k, v, nil, nil, nil, onnx.Vector[int64](4, 3)}, onnx.Int("is_causal", 1))
 	checkGradOuts(t, "Attention", 3, tensors{q, k, v, nil, r(4, 2, 2, 1, 2), r(5, 2, 2, 1, 3)}, onnx.Int("is_causal", 1))
+	checkGrad(t, "Attention", tensors{q, k, v, r(6, 3, 4)}, onnx.Float("softcap", 0.5))
+	checkGrad(t, "Attention", tensors{q, k, v, r(6, 2, 1, 3, 3)})
+	checkGradOuts(t, "Attention", 3, tensors{q, k, v, r(6, 1, 2, 1, 5), r(4, 2, 2, 1, 2), r(5, 2, 2, 1, 3)})
 	heads := attrs{onnx.Int("q_num_heads", 4), onnx.Int("kv_num_heads", 2)}
 	checkGrad(t, "Attention", tensors{r(1, 2, 3, 8), r(2, 2, 3, 4), r(3, 2, 3, 6)}, heads...)
 	checkGradOuts(t, "Attention", 3, tensors{r(1, 1, 2, 8), r(2, 1, 2, 4), r(3, 1, 2, 6), nil, r(4, 1, 2, 2, 2), r(5, 1, 2, 2, 3)}, heads...)

@@ -62,6 +62,7 @@ type Layer[T gemm.Float] struct {
 	DY     Heads[T]
 	DQ     Heads[T]
 	DK, DV []T // [Batch, KVHeads, Keys, Dim] and VDim
+	DBias  []T // [Batch, QHeads, Queries, Keys]; nil: not wanted
 
 	scratch []T
 	each    int

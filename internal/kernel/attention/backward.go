@@ -24,7 +24,11 @@ func (l *Layer[T]) headBack(b, kv int, p, ds, raw, scratch []T) {
 			dy := l.DY.operand(b, h, lo, false)
 			gemm.Mul(l.Table, nil, rows, l.Keys, l.VDim, dy, l.V.operand(b, kv, 0, true), ds, wide, gemm.Epilogue[T]{}, scratch)
 			for r := range rows {
-				l.rowBack(p[r*l.Keys:(r+1)*l.Keys], ds[r*l.Keys:(r+1)*l.Keys], raw[r*l.Keys:(r+1)*l.Keys])
+				var bias []T
+				if l.DBias != nil {
+					bias = l.DBias[((b*l.QHeads+h)*l.Queries+lo+r)*l.Keys:][:l.Keys]
+				}
+				l.rowBack(p[r*l.Keys:(r+1)*l.Keys], ds[r*l.Keys:(r+1)*l.Keys], raw[r*l.Keys:(r+1)*l.Keys], bias)
 			}
 			gemm.Mul(l.Table, nil, rows, l.Dim, l.Keys, gemm.Operand[T]{Data: ds, Stride: wide}, l.K.operand(b, kv, 0, false),
 				l.DQ.Data[l.DQ.at(b, h, lo):], max(l.DQ.Row, 1), gemm.Epilogue[T]{}, scratch)
@@ -50,14 +54,18 @@ func (l *Layer[T]) cappedWeights(b, h, lo, rows int, p, raw, scratch []T) {
 	}
 }
 
-// rowBack turns the gradient of weights p in ds into that of the products.
-func (l *Layer[T]) rowBack(p, ds, slope []T) {
+// rowBack turns the gradient of weights p in ds into that of the products; that of the bias goes to bias where not nil.
+func (l *Layer[T]) rowBack(p, ds, slope, bias []T) {
 	dot := 0.0
 	for j, v := range p {
 		dot += float64(v) * float64(ds[j])
 	}
 	for j, v := range p {
-		ds[j] = v * (ds[j] - T(dot)) * l.Scale
+		d := v * (ds[j] - T(dot))
+		if bias != nil {
+			bias[j] = d
+		}
+		ds[j] = d * l.Scale
 		if l.Softcap != 0 {
 			ds[j] *= slope[j]
 		}
