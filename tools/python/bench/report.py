@@ -104,7 +104,8 @@ def training(rows):
             best[r["threads"]] = max(best.get(r["threads"], 0), r["images_per_second"])
     lines = []
     for r in rows:
-        ratio = f"**{r['images_per_second'] / best[r['threads']]:.2f}**" if r["contender"] == "Gneiss" else ""
+        bold = "" if noisy(r) else "**"
+        ratio = f"{bold}{r['images_per_second'] / best[r['threads']]:.2f}{bold}" if r["contender"] == "Gneiss" else ""
         lines.append([r["contender"], str(r["threads"]), f"{r['images_per_second']:.0f}", ratio,
                       others(r)])
     head = ["", "threads", "images/s", "to the best of the others", "others, CPUs"]
