@@ -45,3 +45,18 @@ func TestGrad_rotaryAndCache(t *testing.T) {
 	checkGrad(t, "TensorScatter", tensors{cache, update, onnx.Vector[int64](3, 0)}, onnx.Str("mode", "circular"))
 	checkGrad(t, "TensorScatter", tensors{cache, update})
 }
+
+// TestSoftmax_long holds that sums of bfloat16 numbers that are rounded do not stand still in long rows.
+func TestSoftmax_long(t *testing.T) {
+	x, err := onnx.Zeros(onnx.BFloat16, 1, 1, 4096, 1)
+	require.NoError(t, err)
+	v := make([]onnx.BF16, 4096)
+	for i := range v {
+		v[i] = onnx.NewBF16(1)
+	}
+	y := eval(t, "Attention", tensors{tensor(t, v[:1], 1, 1, 1, 1), x, tensor(t, v, 1, 1, 4096, 1)})
+	require.InDelta(t, 1, onnx.Data[onnx.BF16](y)[0].Float32(), 0.01)
+	row, err := onnx.Zeros(onnx.BFloat16, 4096)
+	require.NoError(t, err)
+	require.InDelta(t, 1.0/4096, onnx.Data[onnx.BF16](eval(t, "Softmax", tensors{row}))[17].Float32(), 1e-5)
+}

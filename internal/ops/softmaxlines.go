@@ -38,7 +38,7 @@ func softmaxLine32(t *vec.Table) func(y []float32, x [][]float32) {
 
 // roundedSoftmaxLine is softmaxLine for 16-bit types: the results of the standard's body, which rounds after each of its
 // operators.
-func roundedSoftmaxLine(round func([]float32)) func(y []float32, x [][]float32) {
+func roundedSoftmaxLine(round func([]float32), add func([]float32) float32) func(y []float32, x [][]float32) {
 	return func(y []float32, x [][]float32) {
 		m := reduce.All(reduce.Max, x[0], 0)
 		for i, v := range x[0] {
@@ -49,7 +49,7 @@ func roundedSoftmaxLine(round func([]float32)) func(y []float32, x [][]float32) 
 			y[i] = float32(math.Exp(float64(v)))
 		}
 		round(y)
-		sum := [1]float32{reduce.All(reduce.Sum, y, 0)}
+		sum := [1]float32{add(y)}
 		round(sum[:])
 		for i := range y {
 			y[i] /= sum[0]
@@ -57,13 +57,29 @@ func roundedSoftmaxLine(round func([]float32)) func(y []float32, x [][]float32) 
 	}
 }
 
+func wideSum(x []float32) float32 { return reduce.All(reduce.Sum, x, 0) }
+
+// sumBF16 rounds after each addition, as the standard's body does for bfloat16, within parts of 16 numbers; the parts are added
+// without, else a long sum would stand still.
+func sumBF16(x []float32) float32 {
+	sum := float32(0)
+	for len(x) > 0 {
+		n, part := min(16, len(x)), float32(0)
+		for _, v := range x[:n] {
+			part = onnx.NewBF16(part + v).Float32()
+		}
+		sum, x = sum+part, x[n:]
+	}
+	return sum
+}
+
 // compileSoftmax compiles Softmax.
 func compileSoftmax(c *opdef.Compile) (opdef.Step, error) {
 	switch c.Elem(0) {
 	case onnx.Float16:
-		return lineStep(1, roundedSoftmaxLine(roundF16), &codecF16, attrAxis), nil
+		return lineStep(1, roundedSoftmaxLine(roundF16, wideSum), &codecF16, attrAxis), nil
 	case onnx.BFloat16:
-		return lineStep(1, roundedSoftmaxLine(roundBF16), &codecBF16, attrAxis), nil
+		return lineStep(1, roundedSoftmaxLine(roundBF16, sumBF16), &codecBF16, attrAxis), nil
 	}
 	return lineFloats(1, softmaxLine32(vecTable(c.Generic)), softmaxLine[float64])(c)
 }

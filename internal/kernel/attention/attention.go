@@ -53,7 +53,7 @@ type Layer[T gemm.Float] struct {
 	BiasKeys                 int       // keys that it has; the others are masked
 	Round                    func([]T) // to the type that tensors have, after each step; nil: none
 	SoftmaxSteps             bool      // Round after each step of softmax too
-	RoundSums                bool      // and after each addition of its sum
+	RoundSums                bool      // and after each addition of its sum; see steppedSum
 
 	Q, K, V, Y Heads[T]
 	Scores     []T // [Batch, QHeads, Queries, Keys]; may be nil
@@ -275,15 +275,30 @@ func (l *Layer[T]) steppedSoftmax(s []T) {
 		s[j] = T(math.Exp(float64(v)))
 	}
 	l.Round(s)
-	var sum [1]T
-	for _, v := range s {
-		if sum[0] += v; l.RoundSums {
-			l.Round(sum[:])
-		}
-	}
+	sum := [1]T{l.steppedSum(s)}
 	l.Round(sum[:])
 	for j := range s {
 		s[j] /= sum[0]
 	}
 	l.Round(s)
+}
+
+// roundedTerms is how many terms of a sum are rounded one by one: as in a body that rounds each addition, where rows are that
+// short. The parts of longer rows are added without, else a long sum would stand still.
+const roundedTerms = 16
+
+// steppedSum is the sum of s, with RoundSums rounded after each addition within parts of roundedTerms.
+func (l *Layer[T]) steppedSum(s []T) T {
+	sum := T(0)
+	for len(s) > 0 {
+		n := min(roundedTerms, len(s))
+		var part [1]T
+		for _, v := range s[:n] {
+			if part[0] += v; l.RoundSums {
+				l.Round(part[:])
+			}
+		}
+		sum, s = sum+part[0], s[n:]
+	}
+	return sum
 }
