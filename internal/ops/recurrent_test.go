@@ -84,6 +84,16 @@ func TestRecurrent_lengths(t *testing.T) {
 	require.ErrorContains(t, err, "sequence_lens[1] is 4, expected 0 to 3")
 }
 
+func TestGrad_recurrentEmpty(t *testing.T) {
+	for op, gates := range map[string]int{"RNN": 1, "GRU": 3, "LSTM": 4} {
+		for _, x := range [][]int{{0, 2, 2}, {3, 0, 2}} {
+			ins := recurrentCase(t, op, gates, 1, false, false, 0)
+			ins[0] = random[float64](t, 1, -1, 1, x...)
+			checkGradOuts(t, op, 2, ins, onnx.Int("hidden_size", 2))
+		}
+	}
+}
+
 func TestRecurrent_threads(t *testing.T) {
 	x := random[float32](t, 1, -1, 1, 9, 40, 24)
 	ins := tensors{x, random[float32](t, 2, -1, 1, 2, 4*70, 24), random[float32](t, 3, -1, 1, 2, 4*70, 70)}

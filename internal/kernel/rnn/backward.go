@@ -88,8 +88,8 @@ func (l *Layer[T]) directionBack(d int) {
 	l.begin(l.dh, l.DYH)
 	l.begin(l.dc, l.DYC)
 	for n := l.Steps - 1; n >= 0; n-- {
-		if l.team.Stopped() {
-			return
+		if l.team.Stopped() || l.Batch == 0 {
+			break
 		}
 		l.t = l.time(n)
 		l.stepBack(n)

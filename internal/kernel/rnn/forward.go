@@ -88,8 +88,8 @@ func (l *Layer[T]) direction(d int) {
 		l.begin(l.c, l.C0)
 	}
 	for n := range l.Steps {
-		if l.team.Stopped() {
-			return
+		if l.team.Stopped() || l.Batch == 0 {
+			break
 		}
 		l.t = l.time(n)
 		l.step()
