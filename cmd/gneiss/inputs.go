@@ -157,7 +157,7 @@ func parseShapes(args []string) (map[string][]int, error) {
 			return nil, onnx.Invalidf("--shape %.128q: expected NAME=1x3x224x224", a)
 		}
 		shape := []int{}
-		for _, f := range strings.Split(a[i+1:], "x") {
+		for f := range strings.SplitSeq(a[i+1:], "x") {
 			if f == "" && a[i+1:] == "" {
 				continue
 			}

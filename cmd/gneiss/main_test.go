@@ -58,7 +58,7 @@ func oneMessage(t *testing.T, errs string) {
 func lines(t *testing.T, out string) []map[string]any {
 	t.Helper()
 	var all []map[string]any
-	for _, l := range strings.Split(strings.TrimSuffix(out, "\n"), "\n") {
+	for l := range strings.SplitSeq(strings.TrimSuffix(out, "\n"), "\n") {
 		var m map[string]any
 		require.NoError(t, json.Unmarshal([]byte(l), &m), l)
 		all = append(all, m)

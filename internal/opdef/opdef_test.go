@@ -143,8 +143,11 @@ func TestWindow_autoPad(t *testing.T) {
 		in, k, s            int
 		out, before, behind int
 	}{
-		{"SAME_UPPER", 5, 3, 2, 3, 1, 1}, {"SAME_UPPER", 4, 3, 2, 2, 0, 1}, {"SAME_LOWER", 4, 3, 2, 2, 1, 0},
-		{"SAME_UPPER", 6, 1, 4, 2, 0, 0}, {"VALID", 5, 3, 2, 2, 0, 0},
+		{"SAME_UPPER", 5, 3, 2, 3, 1, 1},
+		{"SAME_UPPER", 4, 3, 2, 2, 0, 1},
+		{"SAME_LOWER", 4, 3, 2, 2, 1, 0},
+		{"SAME_UPPER", 6, 1, 4, 2, 0, 0},
+		{"VALID", 5, 3, 2, 2, 0, 0},
 	} {
 		w, err := WindowOf(window(int64(c.k), int64(c.s), 1, 0, 0, c.auto, 0), 1, nil)
 		require.NoError(t, err)

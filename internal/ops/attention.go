@@ -99,13 +99,14 @@ func inferAttention(c *opdef.Infer) error {
 		return onnx.Invalidf("expected Q, K and V of rank 3 or 4, received %v, %v and %v", c.Ins[0], c.Ins[1], c.Ins[2])
 	}
 	flat := len(q) == 3
-	qh, kh := onnx.Unknown, onnx.Unknown
+	qh := onnx.Unknown
 	if flat {
 		a, b := c.Node.Int("q_num_heads", 0), c.Node.Int("kv_num_heads", 0)
 		if a < 1 || b < 1 || a > math.MaxInt32 || b > math.MaxInt32 {
 			return onnx.Invalidf("inputs of rank 3 need q_num_heads and kv_num_heads, received %d and %d", a, b)
 		}
-		qh, kh = onnx.Fixed(int(a)), onnx.Fixed(int(b))
+		kh := onnx.Fixed(int(b))
+		qh = onnx.Fixed(int(a))
 		split := func(s []onnx.Dim, h onnx.Dim) []onnx.Dim { return []onnx.Dim{s[0], h, s[1], sizeDim(divDims(s[2], h))} }
 		q, k, v = split(q, qh), split(k, kh), split(v, kh)
 	}

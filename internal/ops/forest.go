@@ -2,6 +2,7 @@ package ops
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -185,10 +186,8 @@ func (t *treeNode) branch(feature int64, rules int) error {
 		return onnx.Invalidf("%d is not the number of a feature", feature)
 	}
 	t.feature = int(feature)
-	for _, r := range treeRules[:rules] {
-		if t.rule == r {
-			return nil
-		}
+	if slices.Contains(treeRules[:rules], t.rule) {
+		return nil
 	}
 	return onnx.Invalidf("unknown mode %.128q of a node", t.rule)
 }

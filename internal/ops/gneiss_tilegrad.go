@@ -38,10 +38,8 @@ var opTileGrad = opdef.Def{
 // eachPlace calls do for every place of a box in row-major order, with its offsets by two sets of strides.
 func eachPlace(m *mover, box, as, bs []int, do func(a, b int)) {
 	place, a, b := m.take(len(box)), 0, 0
-	for _, n := range box {
-		if n == 0 {
-			return
-		}
+	if slices.Contains(box, 0) {
+		return
 	}
 	for {
 		do(a, b)

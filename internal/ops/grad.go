@@ -64,6 +64,7 @@ func (f formula) square(a *onnx.Value) *onnx.Value { return f.mul(a, a) }
 func (f formula) one(op string, a *onnx.Value, attrs ...onnx.Attribute) *onnx.Value {
 	return f.Op(op, values{a}, attrs...)
 }
+
 func (f formula) where(cond, a, b *onnx.Value) *onnx.Value {
 	return f.Op("Where", values{cond, a, b})
 }

@@ -1,6 +1,8 @@
 package ops
 
 import (
+	"slices"
+
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -57,10 +59,8 @@ func permutation(n *onnx.Node, rank int, p []int) ([]int, error) {
 		if v < 0 || v >= int64(rank) {
 			return nil, onnx.Invalidf("perm %v is not a permutation", perm)
 		}
-		for _, w := range p[:i] {
-			if w == int(v) {
-				return nil, onnx.Invalidf("perm %v is not a permutation", perm)
-			}
+		if slices.Contains(p[:i], int(v)) {
+			return nil, onnx.Invalidf("perm %v is not a permutation", perm)
 		}
 		p[i] = int(v)
 	}

@@ -24,8 +24,8 @@ const (
 	bombNodes  = 10_000_000
 	loadSlack  = 128 << 20
 	runSlack   = 64 << 20
-	bombTime   = 2 * time.Second // of the processor, so that a busy machine changes nothing
-	bombStop   = 60 * time.Second
+	bombTime   = slower * 2 * time.Second // of the processor, so that a busy machine changes nothing
+	bombStop   = slower * 60 * time.Second
 )
 
 // answer is what a child process says about a bomb.

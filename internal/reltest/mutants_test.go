@@ -22,9 +22,9 @@ import (
 var only = flag.String("rel.only", "", "the one mutant to run, as CASE#NUMBER")
 
 const (
-	mutantBytes = 8 << 10         // seeds up to this size
-	mutantTime  = 2 * time.Second // after which a run is cancelled
-	mutantStop  = 3 * time.Second // and has ended by now, were the machine idle
+	mutantBytes = 8 << 10                  // seeds up to this size
+	mutantTime  = slower * 2 * time.Second // after which a run is cancelled
+	mutantStop  = slower * 3 * time.Second // and has ended by now, were the machine idle
 )
 
 // TestMutants decodes, checks and runs damaged models of the suite. Any error will do, but not an internal one, and none

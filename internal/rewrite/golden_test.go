@@ -31,20 +31,21 @@ func TestGolden(t *testing.T) {
 			text, _, _ := strings.Cut(string(b), fmt.Sprintf(arrow, -1))
 			m, err := onnx.ParseText(text)
 			require.NoError(t, err)
-			got := text
+			var got strings.Builder
+			got.WriteString(text)
 			for level := -1; level <= 2; level++ {
 				g, err := rewrite.Prepare(m, ops.All, rewrite.Options{})
 				require.NoError(t, err)
 				if level >= 0 {
 					require.NoError(t, rewrite.Optimise(g, ops.All, rewrite.Options{Level: level, Eval: eval}))
 				}
-				got += fmt.Sprintf(arrow, level) + g.Text()
+				got.WriteString(fmt.Sprintf(arrow, level) + g.Text())
 			}
 			if *update {
-				require.NoError(t, os.WriteFile(f, []byte(got), 0o644))
+				require.NoError(t, os.WriteFile(f, []byte(got.String()), 0o644))
 				return
 			}
-			require.Equal(t, string(b), got)
+			require.Equal(t, string(b), got.String())
 		})
 	}
 }

@@ -23,7 +23,7 @@ func readFailures() (failures, error) {
 		return failures{}, nil
 	}
 	list, reason := failures{}, ""
-	for _, line := range strings.Split(string(b), "\n") {
+	for line := range strings.SplitSeq(string(b), "\n") {
 		switch line = strings.TrimSpace(line); {
 		case line == "":
 		case strings.HasPrefix(line, "#"):

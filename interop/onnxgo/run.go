@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/gneiss-ml/gneiss/onnx/schema"
@@ -182,13 +183,13 @@ func (g *Graph) prepare() error {
 
 // key says which values are inputs of a run, with their types and ranks.
 func (g *Graph) key() string {
-	key := ""
+	var key strings.Builder
 	for _, n := range g.nodes {
 		if v := n.v; v.fed && v.maker == nil {
-			key += fmt.Sprintf("%d %v %d;", n.id, v.tensor.Dtype(), v.tensor.Dims())
+			key.WriteString(fmt.Sprintf("%d %v %d;", n.id, v.tensor.Dtype(), v.tensor.Dims()))
 		}
 	}
-	return key
+	return key.String()
 }
 
 // model makes an ONNX model of the operations.

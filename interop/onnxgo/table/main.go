@@ -101,7 +101,7 @@ func measure(kind, dir string) string {
 	case err == nil:
 		return cell(out.String())
 	}
-	for _, l := range strings.Split(errs.String(), "\n") {
+	for l := range strings.SplitSeq(errs.String(), "\n") {
 		if strings.HasPrefix(l, "panic: ") {
 			return cell(l)
 		}

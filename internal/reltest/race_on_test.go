@@ -1,0 +1,6 @@
+//go:build race
+
+package reltest
+
+// slower is by how much the race detector slows things down.
+const slower = 20
