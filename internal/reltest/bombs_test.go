@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,8 @@ func TestBombs(t *testing.T) {
 		switch {
 		case err != nil:
 			s.fail("%s: %v", b.name, err)
+		case strconv.IntSize == 32 && slices.Contains(b.want, "limit") && strings.HasSuffix(a.Text, "is too large"):
+			s.pass() // an int cannot even count its elements
 		case !slices.Contains(b.want, a.Kind):
 			s.fail("%s: %s at %s, want %v: %s", b.name, a.Kind, a.Stage, b.want, a.Text)
 		case used > bombTime:
