@@ -6,8 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
+	"github.com/gneiss-ml/gneiss/internal/cpu"
+	"github.com/gneiss-ml/gneiss/internal/kernel/gemm"
+	"github.com/gneiss-ml/gneiss/internal/kernel/pool"
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/gneiss-ml/gneiss/runtime"
 	"github.com/gneiss-ml/gneiss/train"
@@ -282,4 +287,22 @@ func TestLayers_likeImport(t *testing.T) {
 	for name := range g1 {
 		require.Equal(t, g1[name].Bytes(), g2[name].Bytes(), name)
 	}
+}
+
+// TestTiers_sameBits trains on the kernels of this CPU and on plain Go, registered as a tier by the test.
+func TestTiers_sameBits(t *testing.T) {
+	fit := func() *train.Model {
+		m := seedNetwork(t, train.Config{Optimizer: optimizer.Adam{}, Loss: loss.CategoricalCrossEntropy{}, Seed: 4, Threads: 2})
+		_, err := m.Fit(context.Background(), images(t, 48), train.FitOptions{BatchSize: 16})
+		require.NoError(t, err)
+		return m
+	}
+	best := fit()
+	var entries sync.Map
+	defer vec.Override(vec.For(cpu.Generic).Traced(func(entry string) { entries.Store(entry, true) }))()
+	defer gemm.Override(gemm.For[float32](cpu.Generic), gemm.For[float64](cpu.Generic))()
+	defer pool.Override(pool.For(cpu.Generic))()
+	sameState(t, best, fit())
+	_, called := entries.Load("reluGrad")
+	require.True(t, called, "the registered tier must be the one in use")
 }

@@ -3,12 +3,14 @@ package spectest
 import (
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/internal/kernel/gemm"
 	"github.com/gneiss-ml/gneiss/internal/kernel/pool"
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/gneiss-ml/gneiss/runtime"
 	"github.com/stretchr/testify/require"
@@ -56,11 +58,17 @@ func TestTier(t *testing.T) {
 	}
 	defer pool.Override(&halves)()
 
+	var entries sync.Map
+	defer vec.Override(vec.For(cpu.Generic).Traced(func(entry string) { entries.Store(entry, true) }))()
+
 	cases, err := suite()
 	require.NoError(t, err)
 	ran := 0
 	for _, s := range cases {
-		for _, prefix := range []string{"test_gemm", "test_matmul", "test_conv_", "test_basic_conv", "test_maxpool", "test_averagepool"} {
+		for _, prefix := range []string{
+			"test_gemm", "test_matmul", "test_conv_", "test_basic_conv", "test_maxpool", "test_averagepool", "test_add", "test_sub", "test_mul",
+			"test_div", "test_relu", "test_exp", "test_sigmoid", "test_swish", "test_tanh", "test_gelu", "test_erf",
+		} {
 			if !strings.HasPrefix(s.name, prefix) || s.kind != "node" || expected[s.id()+" optimised"] != "" {
 				continue
 			}
@@ -81,6 +89,12 @@ func TestTier(t *testing.T) {
 		"Tile": &c.tile, "TileA": &c.tileA, "TileB": &c.tileB, "Wide": &c.wide, "Transpose": &c.transpose, "MaxHalves": &c.halves,
 	} {
 		require.Positive(t, n.Load(), "the table entry %s was never called", name)
+	}
+	for _, name := range []string{
+		"add", "sub", "mul", "div", "relu", "function 0", "function 1", "function 2", "function 3", "function 4", "function 5", "function 6",
+	} {
+		_, called := entries.Load(name)
+		require.True(t, called, "the table entry %s of vec was never called", name)
 	}
 }
 

@@ -1,7 +1,9 @@
 package vec
 
 import (
+	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/gneiss-ml/gneiss/internal/cpu"
 )
@@ -27,9 +29,47 @@ var generic = Table{
 func For(level cpu.Level) *Table { return tableOf(level) }
 
 // Best is the table of the tier in use.
-func Best() *Table { return best() }
+func Best() *Table {
+	if t := override.Load(); t != nil {
+		return t
+	}
+	return best()
+}
 
-var best = sync.OnceValue(func() *Table { return tableOf(cpu.Tier()) })
+var (
+	best     = sync.OnceValue(func() *Table { return tableOf(cpu.Tier()) })
+	override atomic.Pointer[Table]
+)
+
+// Override makes t the table in use until restore is called: for tests.
+func Override(t *Table) (restore func()) {
+	old := override.Swap(t)
+	return func() { override.Store(old) }
+}
+
+// Traced is a copy of t whose entries call called with their name first: for tests.
+func (t *Table) Traced(called func(entry string)) *Table {
+	c := *t
+	three := func(name string, f func(y, a, b []float32)) func(y, a, b []float32) {
+		return func(y, a, b []float32) {
+			called(name)
+			f(y, a, b)
+		}
+	}
+	c.add, c.sub, c.mul, c.div = three("add", t.add), three("sub", t.sub), three("mul", t.mul), three("div", t.div)
+	c.reluGrad = three("reluGrad", t.reluGrad)
+	c.relu = func(y, x []float32) {
+		called("relu")
+		t.relu(y, x)
+	}
+	for i, f := range t.functions {
+		c.functions[i] = func(y, x []float32, k *[cEnd]float64) {
+			called(fmt.Sprintf("function %d", i))
+			f(y, x, k)
+		}
+	}
+	return &c
+}
 
 // Arith is the kernel of op as the function Arith defines it.
 func (t *Table) Arith(op Op) func(y []float32, x [][]float32) {
