@@ -230,3 +230,26 @@ func TestOperator_errors(t *testing.T) {
 		require.ErrorContains(t, err, text)
 	}
 }
+
+func ExampleInfo() {
+	s, err := runtime.New(relu(), runtime.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	i := s.Inputs()[0]
+	fmt.Println(i.Name, i.Type, i.Optional)
+	// Output: x float[N] false
+}
+
+func ExampleLevel() {
+	s, err := runtime.New(relu(), runtime.Options{Level: runtime.Exact})
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, err := s.Run(context.Background(), map[string]*onnx.Tensor{"x": onnx.Vector[float32](-1, 3)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(onnx.Data[float32](out["y"]))
+	// Output: [0 3]
+}

@@ -80,3 +80,9 @@ func ExampleNames() {
 	// Gradient
 	// Momentum
 }
+
+func ExampleTypeConstraint() {
+	s, _ := schema.Lookup("", "Relu", 22)
+	fmt.Println(s.Types[0].Name, s.Types[0].Types.Allows("tensor(float)"), s.Types[0].Types.Allows("tensor(string)"))
+	// Output: T true false
+}
