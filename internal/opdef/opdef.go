@@ -96,6 +96,8 @@ type Layout uint8
 const (
 	// Plain is row-major.
 	Plain Layout = iota
+	// Blocked has blocks of 16 channels, [N, C/16, spatial..., 16], as package blocked describes it: float32 of rank 3 or 4.
+	Blocked
 )
 
 // Blocking answers the layout pass for one node.
