@@ -69,3 +69,13 @@ func atMost(x, high float32) float32 {
 	}
 	return x
 }
+
+// activate applies the activation to finished sums.
+func (e *Epilogue) activate(y []float32) {
+	if e.Act == Identity {
+		return
+	}
+	for i, v := range y {
+		y[i] = e.apply(v)
+	}
+}

@@ -28,79 +28,58 @@ func Supports(axes, channels, out, groups int) bool {
 // by several goroutines at a time.
 type Plan struct {
 	g *conv.Geometry
-	o Options
+	k kernel
+}
+
+// A kernel is one way to compute a convolution.
+type kernel interface {
+	format() string
+	packedWeights() int
+	packWeights(dst, w []float32)
+	scratch(threads int) int
+	run(team *parallel.Team, x, weights []float32, e *Epilogue, y, scratch []float32)
 }
 
 // NewPlan prepares a convolution that Supports allows. With PlainInput there
-// is one group.
-func NewPlan(g *conv.Geometry, o Options) *Plan { return &Plan{g: g, o: o} }
+// is one group. t nil is the table of this CPU.
+func NewPlan(t *Table, g *conv.Geometry, o Options) *Plan {
+	if t == nil {
+		t = Best()
+	}
+	return &Plan{g: g, k: choose(t, g, o)}
+}
+
+// choose returns the first kernel that takes the geometry.
+func choose(t *Table, g *conv.Geometry, o Options) kernel {
+	for _, try := range []func(*Table, *conv.Geometry, Options) kernel{newDepthwise, newWinograd, newDirect} {
+		if k := try(t, g, o); k != nil {
+			return k
+		}
+	}
+	return &reference{g: g, o: o}
+}
 
 // Format names the form of packed weights; plans with weights of one shape,
 // in as many groups, and of one format can read each other's.
-func (p *Plan) Format() string { return "reference" }
+func (p *Plan) Format() string { return p.k.format() }
 
 // PackedWeights returns the length of the weights in packed form.
-func (p *Plan) PackedWeights() int { return p.g.Weights() }
+func (p *Plan) PackedWeights() int { return p.k.packedWeights() }
 
 // PackWeights packs w, [M, C/Groups, kernel...], into dst of PackedWeights
 // elements.
-func (p *Plan) PackWeights(dst, w []float32) { copy(dst, w[:p.g.Weights()]) }
+func (p *Plan) PackWeights(dst, w []float32) {
+	check(len(dst) >= p.PackedWeights() && len(w) >= p.g.Weights())
+	p.k.packWeights(dst, w)
+}
 
 // Scratch returns how many elements Run needs as scratch on a team of that
 // many threads.
-func (p *Plan) Scratch(threads int) int { return 0 }
+func (p *Plan) Scratch(threads int) int { return p.k.scratch(max(threads, 1)) }
 
 // Run computes y, blocked [N, M, Out...], from x, [N, C, In...], blocked
 // unless the plan says PlainInput.
 func (p *Plan) Run(team *parallel.Team, x, weights []float32, e Epilogue, y, scratch []float32) {
-	g := p.g
-	in, out := sides(g.In), sides(g.Out)
-	kernel, strides, dilations := sides(g.Kernel), sides(g.Strides), sides(g.Dilations)
-	top, left := 0, g.Pads[0]
-	if len(g.In) == 2 {
-		top, left = g.Pads[0], g.Pads[1]
-	}
-	cg, mg := g.C/g.Groups, g.M/g.Groups
-	at := func(n, c, h, w int) float32 {
-		if p.o.PlainInput {
-			return x[((n*g.C+c)*in[0]+h)*in[1]+w]
-		}
-		return x[((n*Blocks(g.C)+c/Lanes)*in[0]*in[1]+h*in[1]+w)*Lanes+c%Lanes]
-	}
-	for n := range g.N {
-		for m := range Blocks(g.M) * Lanes {
-			for q := range out[0] * out[1] {
-				to := ((n*Blocks(g.M)+m/Lanes)*out[0]*out[1]+q)*Lanes + m%Lanes
-				if m >= g.M {
-					y[to] = 0
-					continue
-				}
-				sum := float64(0)
-				for t := range kernel[0] * kernel[1] {
-					h, w := q/out[1]*strides[0]+t/kernel[1]*dilations[0]-top, q%out[1]*strides[1]+t%kernel[1]*dilations[1]-left
-					if h < 0 || w < 0 || h >= in[0] || w >= in[1] {
-						continue
-					}
-					for c := range cg {
-						sum += float64(at(n, m/mg*cg+c, h, w)) * float64(weights[(m*cg+c)*kernel[0]*kernel[1]+t])
-					}
-				}
-				if e.Bias != nil {
-					sum += float64(e.Bias[m])
-				}
-				if e.Residual != nil {
-					sum += float64(e.Residual[to])
-				}
-				y[to] = e.apply(float32(sum))
-			}
-		}
-	}
-}
-
-// sides returns height and width of one or two sizes.
-func sides(sizes []int) [2]int {
-	if len(sizes) == 1 {
-		return [2]int{1, sizes[0]}
-	}
-	return [2]int{sizes[0], sizes[1]}
+	check(len(weights) >= p.PackedWeights() && len(scratch) >= p.Scratch(team.Threads()))
+	p.k.run(team, x, weights, &e, y, scratch)
 }

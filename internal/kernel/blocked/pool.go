@@ -1,0 +1,9 @@
+package blocked
+
+import (
+	"github.com/gneiss-ml/gneiss/internal/cpu"
+)
+
+type poolTable struct{}
+
+func poolFor(cpu.Level) poolTable { return poolTable{} }

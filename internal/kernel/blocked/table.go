@@ -1,0 +1,39 @@
+package blocked
+
+import (
+	"sync/atomic"
+
+	"github.com/gneiss-ml/gneiss/internal/cpu"
+)
+
+// A Table is everything in which the tiers differ. All functions of all
+// tables give the same bits.
+type Table struct {
+	Level     cpu.Level
+	direct    directTable
+	winograd  winogradTable
+	depthwise depthwiseTable
+	pool      poolTable
+}
+
+// For returns the table of a level, or the best below it. The level must be
+// one of cpu.Supported.
+func For(level cpu.Level) *Table {
+	return &Table{Level: level, direct: directFor(level), winograd: winogradFor(level), depthwise: depthwiseFor(level), pool: poolFor(level)}
+}
+
+var override atomic.Pointer[Table]
+
+// Best returns the table of the tier in use.
+func Best() *Table {
+	if t := override.Load(); t != nil {
+		return t
+	}
+	return For(cpu.Tier())
+}
+
+// Override makes t the table in use until restore is called: for tests.
+func Override(t *Table) (restore func()) {
+	old := override.Swap(t)
+	return func() { override.Store(old) }
+}
