@@ -9,7 +9,6 @@ import (
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/internal/ops"
 	"github.com/gneiss-ml/gneiss/onnx"
-	"github.com/gneiss-ml/gneiss/onnx/compose"
 	"github.com/gneiss-ml/gneiss/onnx/shape"
 )
 
@@ -142,33 +141,33 @@ func (p *pass) ask(c *opdef.Grad) error {
 	if err != nil {
 		return err
 	}
-	if def.Grad != nil {
+	switch {
+	case def.Grad != nil:
 		return def.Grad(c)
+	case shape.HasBody(c.Node, def):
+		return p.throughBody(c, def)
 	}
-	return p.throughBody(c)
+	return opdef.NoGrad(c)
 }
 
 // throughBody differentiates the body that the standard gives the operator. The reverse pass computes the body again.
-func (p *pass) throughBody(c *opdef.Grad) error {
-	n := c.Node
-	f, err := compose.StandardBody(n.Domain, n.OpType, n.Opset())
+func (p *pass) throughBody(c *opdef.Grad, def *opdef.Def) error {
+	n, captures := c.Node, c.Captures()
+	body, args, err := shape.New(p.set).Body(n, def)
 	if err != nil {
 		return err
 	}
-	if f == nil {
-		return opdef.NoGrad(c)
-	}
-	body, args, err := shape.New(p.set).Body(n, f)
-	if err != nil {
-		return err
-	}
+	defer func() { body.Remove(slices.Clone(body.Nodes)...) }()
 	dys := make([]*onnx.Value, n.NumOut())
 	for i := range dys {
 		dys[i] = c.DY(i)
 	}
-	dargs, err := p.reverse(p.Builder, body, args, dys)
+	dargs, dcaps, err := differentiate(p.Builder, p.set, body, args, dys, captures)
 	if err != nil {
 		return err
+	}
+	for i, v := range captures {
+		c.SetDCapture(v, dcaps[i])
 	}
 	for i, v := range args {
 		for j, in := range n.Inputs() {

@@ -27,12 +27,6 @@ func (p *pass) Differentiate(into *onnx.Builder, body *onnx.Graph, args, dys, ca
 	return dargs, m, into.Err()
 }
 
-// reverse is Differentiate for a body without captures; gradients of arguments that nothing reaches are nil.
-func (p *pass) reverse(into *onnx.Builder, body *onnx.Graph, args, dys []*onnx.Value) ([]*onnx.Value, error) {
-	dargs, _, err := differentiate(into, p.set, body, args, dys, nil)
-	return dargs, err
-}
-
 // differentiate gives nil for what nothing reaches and for what carries no gradient.
 func differentiate(b *onnx.Builder, set *opdef.Set, body *onnx.Graph, args, dys, captures []*onnx.Value) (dargs, dcaps []*onnx.Value, err error) {
 	var ys, ds, xs []*onnx.Value

@@ -24,10 +24,14 @@ type Def struct {
 	Compile func(*Compile) (Step, error)
 	// Grad emits the nodes of the gradient.
 	Grad func(*Grad) error
-	// Upgrade rewrites a node of an older version to the newest form; nil: all versions have one form.
+	// Upgrade rewrites a node of an older version to the newest form; nil: all versions have one form. That of an operator
+	// with a Schema and no Compile replaces every node by others: the operator is lowered and needs nothing else.
 	Upgrade func(*Rewrite) error
 	// Training rewrites the inference form to the training form.
 	Training func(*Rewrite) error
+	// Body replaces the node by the body that the standard gives the operator where that depends on attributes and types;
+	// nil: the standard's body is fixed, or there is none.
+	Body func(*Rewrite) error
 	// Layouts says which inputs and outputs may be blocked; nil: none.
 	Layouts func(*onnx.Node) Blocking
 	// Widen rewrites attributes that name an element type so that the node computes in float64; nil: there are none.
@@ -89,6 +93,10 @@ func (d *Def) Facts(opset int) (*schema.Schema, bool) {
 	return schema.Lookup(d.Domain, d.Type, opset)
 }
 
+// Lowered reports whether nodes of d are replaced by others before anything else is asked of them: Upgrade does it, and
+// types and gradients are those of what it writes.
+func (d *Def) Lowered() bool { return d.Schema != nil && d.Compile == nil && d.Upgrade != nil }
+
 // Layout is how a tensor lies in memory. Shapes stay logical (NCHW) whatever the layout.
 type Layout uint8
 
@@ -106,7 +114,7 @@ type Blocking struct {
 	In, Out []int // which inputs and outputs may be blocked
 }
 
-// Rewrite is the context of Upgrade, Training and Widen: change Node in place, or replace it by nodes that the builder
+// Rewrite is the context of Upgrade, Training, Body and Widen: change Node in place, or replace it by nodes that the builder
 // appends and call Replace. Input types are known.
 type Rewrite struct {
 	*onnx.Builder

@@ -22,6 +22,10 @@ type Options struct {
 	// Ctx stops a pass; nil: never.
 	Ctx context.Context
 
+	// Expand reports whether a node is to be replaced by the standard's body although there is a kernel for it; nil: none
+	// is. What has no body is then an error.
+	Expand func(*onnx.Node) bool
+
 	// Level is what Optimise does: 0 removes what nobody reads, 1 keeps the results bit for bit, 2 may round otherwise.
 	Level int
 	// Variable reports whether an initializer may be overwritten, so that it is not a constant; nil: none is.

@@ -266,28 +266,18 @@ func (p *preparer) node(b *onnx.Builder, n *onnx.Node) (ok bool, err error) {
 		}
 	}
 	if def == nil {
-		return false, p.body(n)
+		return false, shape.Expand(b, n, nil)
 	}
 	if changed, err := shape.Upgrade(b, n, def, p.o.Variable); changed || err != nil {
 		return false, err
 	}
-	if def.Compile == nil {
-		return false, p.body(n)
+	if def.Compile == nil || p.o.Expand != nil && p.o.Expand(n) {
+		if err := p.f.Node(n); err != nil { // says what does not fit in the operator's own words
+			return false, err
+		}
+		return false, shape.Expand(b, n, def)
 	}
 	return true, p.settle(n)
-}
-
-// body replaces n by the body that the standard gives its operator.
-func (p *preparer) body(n *onnx.Node) error {
-	f, err := compose.StandardBody(n.Domain, n.OpType, n.Opset())
-	if err != nil {
-		return err
-	}
-	if f == nil {
-		return onnx.Unsupportedf("operator %.128q is not supported: there is no kernel for it", n.Operator())
-	}
-	_, err = compose.Call(n, f)
-	return err
 }
 
 // settle gives n's outputs their types and prepares its subgraphs. Inside a subgraph the types are known already, from the

@@ -115,7 +115,7 @@ func (f *Inferrer) node(n *onnx.Node) error {
 	}
 	def := f.set.Find(n.Domain, n.OpType)
 	if def == nil || def.Infer == nil {
-		return f.standardBody(n)
+		return f.standardBody(n, def)
 	}
 	if s, ok := def.Facts(n.Opset()); ok {
 		if err := checkIns(n, s); err != nil {

@@ -1,6 +1,7 @@
 package shape
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/gneiss-ml/gneiss/internal/opdef"
@@ -9,15 +10,11 @@ import (
 )
 
 // standardBody infers n through the body that the standard gives its operator.
-func (f *Inferrer) standardBody(n *onnx.Node) error {
-	call, err := compose.StandardBody(n.Domain, n.OpType, n.Opset())
-	switch {
-	case err != nil:
-		return err
-	case call == nil:
+func (f *Inferrer) standardBody(n *onnx.Node, def *opdef.Def) error {
+	if !HasBody(n, def) {
 		return onnx.Unsupportedf("operator %.128q is not supported", n.Operator())
 	}
-	return f.through(n, call, nil)
+	return f.scratch(n, nil, func(m *onnx.Node) error { return Expand(f.Builder(m.Graph()), m, def) })
 }
 
 // through infers n by inferring the body of the function that it calls, on a scratch graph. The body may call fs.
@@ -34,6 +31,21 @@ func (f *Inferrer) older(n *onnx.Node, def *opdef.Def) error {
 		_, err := Upgrade(f.Builder(m.Graph()), m, def, nil)
 		return err
 	})
+}
+
+// lowered infers n by lowering a copy of it on a scratch graph. What cannot be lowered before ranks are known stays open.
+func (f *Inferrer) lowered(n *onnx.Node, def *opdef.Def) error {
+	if err := CheckCounts(n, def.Schema); err != nil {
+		return err
+	}
+	err := f.older(n, def)
+	if !errors.Is(err, opdef.ErrNoRank) {
+		return err
+	}
+	for i := range n.NumOut() {
+		f.set1(n, i, onnx.Type{}, nil)
+	}
+	return nil
 }
 
 // scratch puts a copy of n into a graph of its own, lets change rewrite it, infers the graph and gives n's outputs the
@@ -126,10 +138,10 @@ func copyAttr(a onnx.Attribute, g *onnx.Graph) onnx.Attribute {
 	return a
 }
 
-// Body gives a graph that computes what n, a call of the function, computes, in the newest forms of operators and with types;
-// args are the values that stand for its inputs. Integer constants that n reads are constants in it. It is not part of n's
-// graph, which stays as it is.
-func (f *Inferrer) Body(n *onnx.Node, call *onnx.Function) (g *onnx.Graph, args []*onnx.Value, err error) {
+// Body gives the standard's body of n as a graph in the newest forms of operators and with types; args are the values that
+// stand for its inputs. Integer constants that n reads are constants in it. It is not part of n's graph, which stays as it
+// is; its nodes are to be removed when it has served, since they may read what n's subgraphs capture.
+func (f *Inferrer) Body(n *onnx.Node, def *opdef.Def) (g *onnx.Graph, args []*onnx.Value, err error) {
 	was := f.Variable
 	f.Variable = func(v *onnx.Value) bool { return v.Type.Elem.IsFloat() || was != nil && was(v) }
 	defer func() { f.Variable = was }()
@@ -142,7 +154,7 @@ func (f *Inferrer) Body(n *onnx.Node, call *onnx.Function) (g *onnx.Graph, args 
 		}
 	}
 	g.Outputs = m.Outputs()
-	if _, err := compose.Call(m, call); err != nil {
+	if err := Expand(f.Builder(g), m, def); err != nil {
 		return nil, nil, err
 	}
 	return g, args, f.newestForms(g)

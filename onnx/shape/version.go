@@ -1,8 +1,11 @@
 package shape
 
 import (
+	"cmp"
+
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
+	"github.com/gneiss-ml/gneiss/onnx/compose"
 	"github.com/gneiss-ml/gneiss/onnx/schema"
 )
 
@@ -35,9 +38,15 @@ func Since(n *onnx.Node) (since, newest int, ok bool) {
 }
 
 // Upgrade turns n, a node of b's graph with known input types, into the newest form of its operator, in place or by other
-// nodes, as def says. It reports whether n was changed or replaced. variable says which initializers are no constants; nil:
-// none.
+// nodes, as def says; an operator that is lowered gives way to nodes of the standard. It reports whether n was changed or
+// replaced. variable says which initializers are no constants; nil: none.
 func Upgrade(b *onnx.Builder, n *onnx.Node, def *opdef.Def, variable func(*onnx.Value) bool) (bool, error) {
+	if def.Lowered() {
+		if err := def.Upgrade(&opdef.Rewrite{Builder: b, Node: n, Version: n.Opset(), Variable: variable}); err != nil {
+			return true, onnx.At(n, err)
+		}
+		return true, b.Err()
+	}
 	since, last, ok := Since(n)
 	if !ok || def.Schema != nil || since == last {
 		return false, nil
@@ -51,4 +60,31 @@ func Upgrade(b *onnx.Builder, n *onnx.Node, def *opdef.Def, variable func(*onnx.
 	}
 	n.Version = Newest(n.Domain)
 	return changed, b.Err()
+}
+
+// Expand replaces n, a node of b's graph in its newest form with known input types, by the body that the standard gives its
+// operator. def may be nil. What has no body is an error of the unsupported kind.
+func Expand(b *onnx.Builder, n *onnx.Node, def *opdef.Def) error {
+	if def != nil && def.Body != nil {
+		err := def.Body(&opdef.Rewrite{Builder: b, Node: n, Version: n.Opset()})
+		return cmp.Or(err, b.Err())
+	}
+	f, err := compose.StandardBody(n.Domain, n.OpType, n.Opset())
+	switch {
+	case err != nil:
+		return err
+	case f == nil:
+		return onnx.Unsupportedf("operator %.128q is not supported: there is no kernel for it", n.Operator())
+	}
+	_, err = compose.Call(n, f)
+	return err
+}
+
+// HasBody reports whether Expand has a body for n.
+func HasBody(n *onnx.Node, def *opdef.Def) bool {
+	if def != nil && def.Body != nil {
+		return true
+	}
+	f, err := compose.StandardBody(n.Domain, n.OpType, n.Opset())
+	return err == nil && f != nil
 }

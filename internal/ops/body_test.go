@@ -1,0 +1,57 @@
+package ops_test
+
+import (
+	"testing"
+
+	"github.com/gneiss-ml/gneiss/internal/autodiff/gradcheck"
+	"github.com/gneiss-ml/gneiss/internal/ops"
+	"github.com/gneiss-ml/gneiss/internal/rewrite"
+	"github.com/gneiss-ml/gneiss/onnx"
+	"github.com/stretchr/testify/require"
+)
+
+// flexAttention reads an outer value in score_mod, and has its nodes there in no particular order.
+const flexAttention = `<ir_version: 10, opset_import: ["": 23, "ai.onnx.preview": 1]>
+g (double[2,4,3,5] q, double[2,2,6,5] k, double[2,2,6,2] v, double[4,1,1] slope) => (double[2,4,3,2] y)
+{
+   y = ai.onnx.preview.FlexAttention <scale = 0.5, score_mod = mod (double[B,H,Q,K] s) => (double[B,H,Q,K] t)
+   {
+      t = Add (s, u)
+      u = Mul (s, slope)
+   }> (q, k, v)
+}`
+
+func TestFlexAttention_captures(t *testing.T) {
+	m, err := onnx.ParseText(flexAttention)
+	require.NoError(t, err)
+	g, err := rewrite.Prepare(m, ops.All, rewrite.Options{})
+	require.NoError(t, err)
+	feeds := map[string]*onnx.Tensor{}
+	for i, v := range g.Inputs {
+		var shape []int
+		for _, d := range v.Type.Shape {
+			shape = append(shape, int(d.N))
+		}
+		feeds[v.Name] = random[float64](t, uint64(i), -1, 1, shape...)
+	}
+	require.NoError(t, gradcheck.Check(g, feeds, gradcheck.Options{Set: ops.All, Engine: engine(2)}))
+}
+
+func TestFlexAttention_refuses(t *testing.T) {
+	check := func(text, want string) {
+		t.Helper()
+		m, err := onnx.ParseText(`<ir_version: 10, opset_import: ["": 23, "ai.onnx.preview": 1]> ` + text)
+		require.NoError(t, err)
+		_, err = rewrite.Prepare(m, ops.All, rewrite.Options{})
+		require.ErrorContains(t, err, want)
+	}
+	check(`g (float[2,4,3,5] q, float[2,2,6,5] k) => (float[a,b,c,d] y) {
+		y = ai.onnx.preview.FlexAttention <score_mod = mod (float[a,b,c,d] s) => (int64[e] t) { t = Shape (s) }> (q, k, k)
+	}`, "score_mod: expected a graph with one input and one output")
+	check(`g (float[2,4,3,5] q, float[2,2,6,5] k) => (float[a,b,c,d] y) {
+		y = ai.onnx.preview.FlexAttention <prob_mod = mod (float[a,b,c,d] s, float[a,b,c,d] r) => (float[a,b,c,d] t) { t = Add (s, r) }> (q, k, k)
+	}`, "prob_mod: expected a graph with one input and one output")
+	check(`g (float[2,4,3,5] q, float[2,2,6,5] k) => (float[a,b,c,d] y) {
+		y = ai.onnx.preview.FlexAttention <softmax_precision = 7> (q, k, k)
+	}`, "softmax_precision: expected the number of a float type, received 7")
+}
