@@ -24,8 +24,7 @@ type Def struct {
 	Compile func(*Compile) (Step, error)
 	// Grad emits the nodes of the gradient.
 	Grad func(*Grad) error
-	// Upgrade rewrites a node of an older version to the newest form; nil: all versions have one form. That of an operator
-	// with a Schema and no Compile replaces every node by others: the operator is lowered and needs nothing else.
+	// Upgrade rewrites a node of an older version to the newest form; nil: all versions have one form.
 	Upgrade func(*Rewrite) error
 	// Training rewrites the inference form to the training form.
 	Training func(*Rewrite) error
@@ -92,10 +91,6 @@ func (d *Def) Facts(opset int) (*schema.Schema, bool) {
 	}
 	return schema.Lookup(d.Domain, d.Type, opset)
 }
-
-// Lowered reports whether nodes of d are replaced by others before anything else is asked of them: Upgrade does it, and
-// types and gradients are those of what it writes.
-func (d *Def) Lowered() bool { return d.Schema != nil && d.Compile == nil && d.Upgrade != nil }
 
 // Layout is how a tensor lies in memory. Shapes stay logical (NCHW) whatever the layout.
 type Layout uint8

@@ -1,7 +1,6 @@
 package shape
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/gneiss-ml/gneiss/internal/opdef"
@@ -31,21 +30,6 @@ func (f *Inferrer) older(n *onnx.Node, def *opdef.Def) error {
 		_, err := Upgrade(f.Builder(m.Graph()), m, def, nil)
 		return err
 	})
-}
-
-// lowered infers n by lowering a copy of it on a scratch graph. What cannot be lowered before ranks are known stays open.
-func (f *Inferrer) lowered(n *onnx.Node, def *opdef.Def) error {
-	if err := CheckCounts(n, def.Schema); err != nil {
-		return err
-	}
-	err := f.older(n, def)
-	if !errors.Is(err, opdef.ErrNoRank) {
-		return err
-	}
-	for i := range n.NumOut() {
-		f.set1(n, i, onnx.Type{}, nil)
-	}
-	return nil
 }
 
 // scratch puts a copy of n into a graph of its own, lets change rewrite it, infers the graph and gives n's outputs the

@@ -38,15 +38,9 @@ func Since(n *onnx.Node) (since, newest int, ok bool) {
 }
 
 // Upgrade turns n, a node of b's graph with known input types, into the newest form of its operator, in place or by other
-// nodes, as def says; an operator that is lowered gives way to nodes of the standard. It reports whether n was changed or
-// replaced. variable says which initializers are no constants; nil: none.
+// nodes, as def says. It reports whether n was changed or replaced. variable says which initializers are no constants; nil:
+// none.
 func Upgrade(b *onnx.Builder, n *onnx.Node, def *opdef.Def, variable func(*onnx.Value) bool) (bool, error) {
-	if def.Lowered() {
-		if err := def.Upgrade(&opdef.Rewrite{Builder: b, Node: n, Version: n.Opset(), Variable: variable}); err != nil {
-			return true, onnx.At(n, err)
-		}
-		return true, b.Err()
-	}
 	since, last, ok := Since(n)
 	if !ok || def.Schema != nil || since == last {
 		return false, nil
