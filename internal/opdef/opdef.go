@@ -32,7 +32,7 @@ type Def struct {
 	// nil: the standard's body is fixed, or there is none.
 	Body func(*Rewrite) error
 	// Layouts says which inputs and outputs may be blocked; nil: none.
-	Layouts func(*onnx.Node) Blocking
+	Layouts func(*Layouts) Blocking
 	// Widen rewrites attributes that name an element type so that the node computes in float64; nil: there are none.
 	Widen func(*Rewrite) error
 	// Schema stands in for the generated facts; private, com.microsoft and users' operators have it.
@@ -90,23 +90,6 @@ func (d *Def) Facts(opset int) (*schema.Schema, bool) {
 		return schema.Newest(d.Domain, d.Type)
 	}
 	return schema.Lookup(d.Domain, d.Type, opset)
-}
-
-// Layout is how a tensor lies in memory. Shapes stay logical (NCHW) whatever the layout.
-type Layout uint8
-
-// Layouts of a tensor.
-const (
-	// Plain is row-major.
-	Plain Layout = iota
-	// Blocked has blocks of 16 channels, [N, C/16, spatial..., 16], as package blocked describes it: float32 of rank 3 or 4.
-	Blocked
-)
-
-// Blocking answers the layout pass for one node.
-type Blocking struct {
-	Gains   bool  // worth starting a region; else the node only continues one
-	In, Out []int // which inputs and outputs may be blocked
 }
 
 // Rewrite is the context of Upgrade, Training, Body and Widen: change Node in place, or replace it by nodes that the builder

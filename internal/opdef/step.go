@@ -14,6 +14,7 @@ type Compile struct {
 	Consts              []*onnx.Tensor // contents of inputs that no plan ever overwrites; nil entries otherwise
 	Bodies              []Body         // compiled subgraphs, in the order of Node.Subgraphs
 	Generic             bool           // use the generic kernel tables: the plain engine
+	Direct              bool           // sum convolutions directly, never by way of Winograd's transform
 }
 
 // Elem is the element type of input i; Undefined when absent.

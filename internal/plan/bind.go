@@ -315,9 +315,9 @@ func (p *Plan) markDynamic(b *Binding) {
 	}
 }
 
-// numBytes is the size of a tensor; an error when it does not fit an int.
-func numBytes(e onnx.ElemType, shape []int) (int, error) {
-	n, ok := onnx.NumElements(shape)
+// numBytes is the size of a tensor in memory; an error when it does not fit an int.
+func numBytes(e onnx.ElemType, l opdef.Layout, shape []int) (int, error) {
+	n, ok := opdef.NumElements(l, shape)
 	if ok {
 		n, ok = e.NumBytes(n)
 	}

@@ -225,6 +225,9 @@ func (r *Runner) checkLate(k int) error {
 		if err := r.p.checkElem(o, v.Elem); err != nil {
 			return err
 		}
+		if v.Layout == opdef.Blocked {
+			continue // Alloc has made it
+		}
 		if err := checkBytes(v.Elem, v.Shape, len(v.Data), len(v.Strings())); err != nil {
 			return onnx.Internalf("output %.128q: %w", r.p.vals[o].v.Name, err)
 		}
@@ -238,7 +241,7 @@ func (r *Runner) Alloc(run *opdef.Run, i int, e onnx.ElemType, shape []int) (opd
 	if id < 0 {
 		return opdef.View{}, nil
 	}
-	n, err := numBytes(e, shape)
+	n, err := numBytes(e, r.p.vals[id].layout, shape)
 	if err != nil {
 		return opdef.View{}, err
 	}

@@ -70,7 +70,7 @@ func (p *Plan) shareBuffers(b *Binding) ([]life, error) {
 				continue
 			}
 			v := &b.vals[id]
-			n, err := numBytes(v.typ.Elem, v.shape)
+			n, err := numBytes(v.typ.Elem, p.vals[id].layout, v.shape)
 			if err != nil {
 				return nil, p.errBound(k, b, err)
 			}

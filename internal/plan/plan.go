@@ -24,6 +24,8 @@ type Options struct {
 	Keep bool
 	// Generic tells the operators to use the generic kernel tables.
 	Generic bool
+	// Direct tells the operators to sum convolutions directly.
+	Direct bool
 	// Outputs are the values wanted; nil means the graph's outputs.
 	Outputs []*onnx.Value
 }
@@ -258,7 +260,7 @@ func (p *Plan) add(n *onnx.Node) (err error) {
 		return onnx.Unsupportedf("operator %.128q has no implementation", n.Operator())
 	}
 	st := step{node: n, def: def}
-	c := &opdef.Compile{Node: n, Generic: p.o.Generic}
+	c := &opdef.Compile{Node: n, Generic: p.o.Generic, Direct: p.o.Direct}
 	if err := p.connect(&st, c); err != nil {
 		return err
 	}

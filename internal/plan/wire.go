@@ -123,7 +123,7 @@ func (r *Runner) makeResults(outs []opdef.View, results []onnx.Object) error {
 			continue
 		}
 		v := &r.b.vals[id]
-		n, err := numBytes(v.typ.Elem, v.shape)
+		n, err := numBytes(v.typ.Elem, r.p.vals[id].layout, v.shape)
 		if err == nil {
 			err = r.root.Memory(int64(n))
 		}
