@@ -384,16 +384,16 @@ func TestFMA32(t *testing.T) {
 	for range 50_000 {
 		x := kerneltest.Fill(r, make([]float32, 3))
 		x[2] = float32(math.Ldexp(float64(x[2]), r.IntN(100)-50))
-		require.Equal(t, exactFMA(x[0], x[1], x[2]), fma32(x[0], x[1], x[2]), "%v", x)
+		require.Equal(t, exactFMA(x[0], x[1], x[2]), FMA32(x[0], x[1], x[2]), "%v", x)
 		small := [3]float32{x[0] * 1e-20, x[1] * 1e-22, x[2] * 1e-38}
-		require.Equal(t, exactFMA(small[0], small[1], small[2]), fma32(small[0], small[1], small[2]), "%v", small)
+		require.Equal(t, exactFMA(small[0], small[1], small[2]), FMA32(small[0], small[1], small[2]), "%v", small)
 	}
 	// 1 + 2^-24 is the middle of two float32; what the product adds decides.
 	for _, tiny := range []float32{1e-30, -1e-30, 0} {
-		got := fma32(tiny, 1, 0)
+		got := FMA32(tiny, 1, 0)
 		require.Equal(t, tiny, got)
 		half := float32(1 + 1.0/(1<<23))
-		require.Equal(t, exactFMA(half, 1.0/(1<<24), 1), fma32(half, 1.0/(1<<24), 1))
+		require.Equal(t, exactFMA(half, 1.0/(1<<24), 1), FMA32(half, 1.0/(1<<24), 1))
 	}
 }
 

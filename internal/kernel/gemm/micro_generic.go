@@ -123,7 +123,7 @@ func f64GemmBGeneric(rows, k int, a []float64, aStep int, b []float64, bOff []in
 func f32AXPY(x float32, y, sum []float32) {
 	y = y[:len(sum)]
 	for j, v := range y {
-		sum[j] = fma32(x, v, sum[j])
+		sum[j] = FMA32(x, v, sum[j])
 	}
 }
 
@@ -134,11 +134,11 @@ func f64AXPY(x float64, y, sum []float64) {
 	}
 }
 
-// fma32 returns a*b + c rounded once, as the fused instruction does. The
+// FMA32 returns a*b + c rounded once, as the fused instruction does. The
 // product of two float32 is exact in float64. Rounding the sum first to
 // float64 and then to float32 differs from rounding once only if the first
 // rounding hits the middle of two float32, or if the result is subnormal.
-func fma32(a, b, c float32) float32 {
+func FMA32(a, b, c float32) float32 {
 	s := float64(a)*float64(b) + float64(c)
 	if bits := math.Float64bits(s); bits<<35 == 1<<63 || bits<<1 < (1023-126)<<53 {
 		return fma32Odd(a, b, c)
