@@ -26,7 +26,11 @@ var shared pool
 // have no more helpers than GOMAXPROCS-1 or threads-1, whichever is more;
 // when others hold them, the team is smaller than asked, perhaps the caller
 // alone.
-func Acquire(threads int) *Team { return shared.acquire(max(threads, 1) - 1) }
+func Acquire(threads int) *Team {
+	t := shared.acquire(max(threads, 1) - 1)
+	t.taken = time.Now()
+	return t
+}
 
 // Release gives the team back. Helpers that find no work for some seconds
 // end. It must not be called while a job runs, nor twice.

@@ -14,10 +14,12 @@ type Team struct {
 	// only while the state is closed and nobody is inside, so that a helper
 	// that comes late can never see half a job.
 	state atomic.Uint64
-	_     [56]byte
-	next  atomic.Int64 // the next tile to claim
-	_     [56]byte
+	_     [120]byte
+	spans []span // one for each thread: the tiles that it should take
 	job
+
+	sleeping atomic.Int32 // helpers that are parked
+	taken    time.Time    // when the owner got the team
 
 	busy    atomic.Bool // a Do is running
 	retired atomic.Bool // the helpers must end
@@ -33,6 +35,15 @@ type job struct {
 	worker WorkerTask
 }
 
+// A span is the tiles that one thread takes first, one after the other, so
+// that a thread finds in its cache what its tiles of the job before have
+// left there. Whoever has none left takes those of the others.
+type span struct {
+	next atomic.Int64 // the next tile to claim
+	end  int64
+	_    [112]byte
+}
+
 type helper struct {
 	asleep atomic.Bool
 	wake   chan struct{}
@@ -41,11 +52,14 @@ type helper struct {
 const (
 	closedBit  = 1 << 31
 	insideMask = closedBit - 1
-	spinTime   = 60 * time.Microsecond // about the price of a wake-up
+	spinTime   = 100 * time.Microsecond // about the price of a wake-up
+	// patience is how long the owner works alone before it wakes those who
+	// sleep. A helper that is woken comes about that much later.
+	patience = 100 * time.Microsecond
 )
 
 func newTeam(helpers int) *Team {
-	t := &Team{helpers: make([]helper, helpers)}
+	t := &Team{helpers: make([]helper, helpers), spans: make([]span, helpers+1)}
 	t.state.Store(closedBit)
 	for i := range t.helpers {
 		t.helpers[i].wake = make(chan struct{}, 1)
@@ -125,18 +139,33 @@ func (j *job) run(worker, i int) {
 	j.worker.Tile(worker, i)
 }
 
-// open publishes a job and wakes the helpers that are parked.
+// open publishes a job.
 func (t *Team) open(j job) {
 	t.job = j
-	t.next.Store(0)
+	n, at := int64(len(t.spans)), int64(0)
+	for w := range t.spans {
+		s := &t.spans[w]
+		s.next.Store(at)
+		at += j.tiles/n + min(max(j.tiles%n-int64(w), 0), 1)
+		s.end = at
+	}
 	t.state.Store((t.state.Load()>>32 + 1) << 32)
-	t.wakeAll()
+	t.rouse()
+}
+
+// rouse wakes the helpers that are parked, unless the Run is so young that it
+// may be over before they come.
+func (t *Team) rouse() {
+	if t.sleeping.Load() > 0 && time.Since(t.taken) > patience {
+		t.wakeAll()
+	}
 }
 
 func (t *Team) wakeAll() {
 	for i := range t.helpers {
 		h := &t.helpers[i]
 		if h.asleep.Load() && h.asleep.CompareAndSwap(true, false) {
+			t.sleeping.Add(-1)
 			select {
 			case h.wake <- struct{}{}:
 			default:
@@ -145,21 +174,33 @@ func (t *Team) wakeAll() {
 	}
 }
 
-// claim takes tiles until none is left. It recovers once per job: the first
-// panic is kept and ends the job for everybody.
+// claim takes tiles until none is left, the worker's own first. It recovers
+// once per job: the first panic is kept and ends the job for everybody.
 func (t *Team) claim(worker int) {
 	defer func() {
 		if v := recover(); v != nil {
 			t.broken.CompareAndSwap(nil, asPanic(v))
-			t.next.Store(t.tiles)
+			for w := range t.spans {
+				t.spans[w].next.Store(t.tiles)
+			}
 		}
 	}()
-	for !t.Stopped() {
-		i := t.next.Add(1) - 1
-		if i >= t.tiles {
-			return
+	t.claimFrom(worker, t.spans[worker:])
+	t.claimFrom(worker, t.spans[:worker])
+}
+
+func (t *Team) claimFrom(worker int, spans []span) {
+	for w := range spans {
+		for s := &spans[w]; !t.Stopped(); {
+			i := s.next.Add(1) - 1
+			if i >= s.end {
+				break
+			}
+			t.run(worker, int(i))
+			if worker == 0 {
+				t.rouse()
+			}
 		}
-		t.run(worker, int(i))
 	}
 }
 
@@ -169,7 +210,7 @@ func (t *Team) close() {
 	for s := t.state.Load(); !t.state.CompareAndSwap(s, s|closedBit); s = t.state.Load() {
 	}
 	for i := 1; t.state.Load()&insideMask != 0; i++ {
-		pause(4)
+		pause(1)
 		if i&0xff == 0 {
 			runtime.Gosched()
 		}
@@ -208,8 +249,8 @@ func (t *Team) spin(seen uint64) (uint64, bool) {
 		if t.retired.Load() {
 			return 0, false
 		}
-		pause(8)
-		if i&15 == 0 && time.Since(start) > spinTime {
+		pause(2)
+		if i&63 == 0 && time.Since(start) > spinTime {
 			return 0, false
 		}
 	}
@@ -220,9 +261,12 @@ func (t *Team) spin(seen uint64) (uint64, bool) {
 func (t *Team) park(id int, seen uint64) {
 	h := &t.helpers[id]
 	h.asleep.Store(true)
+	t.sleeping.Add(1)
 	if t.retired.Load() || enterable(t.state.Load(), seen) {
-		h.asleep.Store(false)
-		return
+		if h.asleep.CompareAndSwap(true, false) {
+			t.sleeping.Add(-1)
+			return
+		}
 	}
 	<-h.wake
 }
