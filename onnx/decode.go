@@ -114,6 +114,7 @@ type decoder struct {
 	used, budget int64
 	functions    int64
 	subgraphs    int64
+	sparse       *sparse // where the message is not whole
 }
 
 func newDecoder(l Limits, b []byte) (*decoder, *wire.Reader, error) {

@@ -175,6 +175,9 @@ func (d *decoder) elements(t *Tensor, s *stored, n int) error {
 	case t.Elem == String:
 		return t.setStrings(s, n)
 	case s.field == 0:
+		if lazy, err := d.setLazy(t, s.raw, size); lazy {
+			return err
+		}
 		return t.setRaw(s.raw, size)
 	case s.field == 4 || s.field == 10:
 		t.form.typed = true

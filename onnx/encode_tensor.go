@@ -26,7 +26,7 @@ func (e *encoder) tensor(t *Tensor, name string) {
 		e.typedData(t, 4, 5, 6, 7)
 	}
 	e.str(8, name, f.present)
-	if x == nil && !typed && (len(t.data) > 0 || f.present.has(9) && !f.external) {
+	if x == nil && !typed && (t.ByteLen() > 0 || f.present.has(9) && !f.external) {
 		e.Bytes(9, t.rawData())
 	}
 	if typed {
@@ -49,8 +49,8 @@ func (e *encoder) holds(t *Tensor, name string, x *External) {
 	case x != nil:
 	case t.Elem == String && len(t.strings) != n:
 		e.fail(tensorError(name, Invalidf("expected %d strings, received %d", n, len(t.strings))))
-	case len(t.data) != size:
-		e.fail(tensorError(name, Invalidf("expected %d bytes, received %d", size, len(t.data))))
+	case len(t.Bytes()) != size:
+		e.fail(tensorError(name, Invalidf("expected %d bytes, received %d", size, len(t.Bytes()))))
 	}
 }
 
@@ -89,10 +89,11 @@ func (x *External) list() []Entry {
 
 // rawData is the bytes of raw_data: those of the file where they still say the same.
 func (t *Tensor) rawData() []byte {
-	if odd := t.form.odd; !t.form.typed && len(odd) == len(t.data) && bytes.Equal(truths(odd), t.data) {
+	b := t.Bytes()
+	if odd := t.form.odd; !t.form.typed && len(odd) == len(b) && bytes.Equal(truths(odd), b) {
 		return odd
 	}
-	return t.data
+	return b
 }
 
 // typedData writes the field of t's type if it is one of fields.
@@ -104,8 +105,8 @@ func (e *encoder) typedData(t *Tensor, fields ...protowire.Number) {
 		}
 		switch num {
 		case 4, 10:
-			if len(t.data) > 0 {
-				e.Bytes(num, t.data)
+			if t.ByteLen() > 0 {
+				e.Bytes(num, t.Bytes())
 			}
 		case 6:
 			e.strings(num, t.strings)
@@ -117,19 +118,20 @@ func (e *encoder) typedData(t *Tensor, fields ...protowire.Number) {
 
 func (e *encoder) varints(num protowire.Number, t *Tensor) {
 	if odd := t.form.odd; odd != nil {
-		if data, _, _ := t.Elem.fromVarints(odd, len(t.data)); bytes.Equal(data, t.data) {
+		if data, _, _ := t.Elem.fromVarints(odd, t.ByteLen()); bytes.Equal(data, t.Bytes()) {
 			e.Bytes(num, odd)
 			return
 		}
 	}
 	n := t.Len()
 	if t.Elem.Packed() && t.Elem.Bits() != 6 {
-		n = len(t.data)
+		n = t.ByteLen()
 	}
-	if size, ok := t.Elem.NumBytes(t.Len()); !ok || size != len(t.data) {
+	if size, ok := t.Elem.NumBytes(t.Len()); !ok || size != t.ByteLen() {
 		return // holds reports it
 	}
-	e.Packed(num, n, func(i int) uint64 { return t.Elem.varint(t.data, i) })
+	data := t.Bytes()
+	e.Packed(num, n, func(i int) uint64 { return t.Elem.varint(data, i) })
 }
 
 // sparse writes a SparseTensorProto.

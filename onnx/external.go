@@ -143,9 +143,11 @@ func (m *Model) Unread() error {
 // outside is an open external file.
 type outside struct {
 	io.ReaderAt
+	kept   *kept // nil: it cannot stay open
 	size   int64
 	close  func() error
 	digest string // SHA-1 in hex, once computed
+	used   bool   // stays open
 }
 
 // place is a range of a file.
@@ -159,17 +161,17 @@ type loader struct {
 	open  func(location string) (*outside, error)
 	files map[string]*outside
 	read  map[place][]byte
+	later map[place]*source // what is left in files, for a lazy reader
 	used  int64
 	most  int64
 }
 
 func (o ReadOptions) load(m *Model, open func(string) (*outside, error)) (err error) {
 	l := loader{open: open, files: map[string]*outside{}, read: map[place][]byte{}, most: limit(o.Limits.Weights, defaultWeights)}
-	defer func() {
-		for _, f := range l.files {
-			err = errors.Join(err, f.close())
-		}
-	}()
+	if o.Lazy {
+		l.later = map[place]*source{}
+	}
+	defer func() { err = errors.Join(err, l.close()) }()
 	for _, t := range m.external() {
 		if err := l.tensor(t); err != nil {
 			return fmt.Errorf("external data of tensor %.128q in %.128q: %w", t.Name, t.External.Location, bare(err))
@@ -217,6 +219,10 @@ func (l *loader) tensor(t *Tensor) error {
 	}
 	l.used += need
 	key := place{x.Location, x.Offset, need}
+	if l.later != nil && f.kept != nil && need >= lazyBytes && t.Elem != Bool {
+		l.leave(t, f, key)
+		return nil
+	}
 	b, ok := l.read[key]
 	if !ok {
 		b = Bytes(int(need))
@@ -227,6 +233,27 @@ func (l *loader) tensor(t *Tensor) error {
 	}
 	t.External, t.form.external = nil, true
 	return t.setRaw(b, len(b))
+}
+
+// leave lets the bytes of t stay in the file.
+func (l *loader) leave(t *Tensor, f *outside, key place) {
+	s := l.later[key]
+	if s == nil {
+		s = &source{n: int(key.length), read: f.kept.reader(key.offset)}
+		l.later[key] = s
+	}
+	t.External, t.form.external, t.source = nil, true, s
+	f.used = true
+}
+
+// close closes the files from which nothing is read later.
+func (l *loader) close() (err error) {
+	for _, f := range l.files {
+		if !f.used {
+			err = errors.Join(err, f.close())
+		}
+	}
+	return err
 }
 
 // extent checks the range of t against the size of the file and gives its length.
@@ -329,7 +356,7 @@ func (f *folder) open(location string) (*outside, error) {
 		h.Close()
 		return nil, err
 	}
-	return &outside{ReaderAt: h, size: info.Size(), close: h.Close}, nil
+	return &outside{ReaderAt: h, kept: keep(h, info), size: info.Size(), close: h.Close}, nil
 }
 
 // find opens a file through the near handle, or through the far one what a link in the near folder leads to and what is
@@ -416,15 +443,15 @@ func (o WriteOptions) choose(m *Model, threshold int64) *dataFile {
 	}
 	seen := map[span]*External{}
 	m.Tensors(func(t *Tensor) {
-		big := threshold > 0 && int64(len(t.data)) >= threshold || threshold == 0 && t.form.external
-		if !big || t.External != nil || len(t.data) == 0 {
+		big := threshold > 0 && int64(t.ByteLen()) >= threshold || threshold == 0 && t.form.external
+		if !big || t.External != nil || t.ByteLen() == 0 {
 			return
 		}
-		s := span{&t.data[0], len(t.data)}
+		s := span{&t.Bytes()[0], t.ByteLen()}
 		if seen[s] == nil {
 			offset := (d.size + align - 1) / align * align
-			seen[s] = &External{Offset: offset, Length: int64(len(t.data))}
-			d.order, d.size = append(d.order, t), offset+int64(len(t.data))
+			seen[s] = &External{Offset: offset, Length: int64(t.ByteLen())}
+			d.order, d.size = append(d.order, t), offset+int64(t.ByteLen())
 		}
 		d.places[t] = seen[s]
 	})
@@ -456,10 +483,10 @@ func (d *dataFile) write(w io.Writer) error {
 		if _, err := w.Write(zeros[:d.places[t].Offset-at]); err != nil {
 			return err
 		}
-		if _, err := w.Write(t.data); err != nil {
+		if _, err := w.Write(t.Bytes()); err != nil {
 			return err
 		}
-		at = d.places[t].Offset + int64(len(t.data))
+		at = d.places[t].Offset + int64(t.ByteLen())
 	}
 	return nil
 }

@@ -19,6 +19,10 @@ type ReadOptions struct {
 	HardLinks bool
 	// SkipExternal leaves tensors with external data without elements, as Decode does.
 	SkipExternal bool
+	// Lazy makes ReadFile leave the elements of large initializers, 64 KiB and more, in their files, which stay open. Bytes reads
+	// them at their first use. They can be let go (Tensor.Release) and must not change meanwhile: a file of another size or
+	// time is an error.
+	Lazy bool
 }
 
 // Read reads a model from r up to its end. Tensors with external data have no elements then: a stream has no folder.
@@ -41,11 +45,7 @@ func ReadFile(path string) (*Model, error) { return ReadOptions{}.ReadFile(path)
 
 // ReadFile is the function ReadFile under o.
 func (o ReadOptions) ReadFile(path string) (*Model, error) {
-	b, err := o.readWhole(path)
-	if err != nil {
-		return nil, prefixed(err)
-	}
-	m, err := o.Decode(b)
+	m, err := o.readModel(path)
 	if err != nil {
 		return nil, err
 	}
@@ -82,23 +82,57 @@ func (o ReadOptions) ReadFS(fsys fs.FS, name string) (*Model, error) {
 	return m, nil
 }
 
-// readWhole reads a regular file, links to one included, through one handle.
-func (o ReadOptions) readWhole(path string) ([]byte, error) {
+// readModel reads the model's own file.
+func (o ReadOptions) readModel(path string) (*Model, error) {
+	if !o.Lazy {
+		b, err := o.readWhole(path)
+		if err != nil {
+			return nil, prefixed(err)
+		}
+		return o.Decode(b)
+	}
+	s, err := o.readSparse(path)
+	if err != nil {
+		return nil, prefixed(err)
+	}
+	d, r, err := newDecoder(o.Limits, s.msg)
+	if err != nil {
+		return nil, err
+	}
+	d.sparse, r.Own = s, s.own
+	m, err := d.model(r)
+	return m, prefixed(err)
+}
+
+// openModel opens a regular file, links to one included, whose size is within the limit.
+func (o ReadOptions) openModel(path string) (*os.File, fs.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|nonblock, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	most := limit(o.Limits.Message, math.MaxInt32)
+	switch {
+	case err != nil:
+	case !info.Mode().IsRegular():
+		err = Invalidf("%s is not a regular file", path)
+	case info.Size() > most:
+		err = &LimitError{Limit: "size of one message", Value: most, Asked: info.Size(), Unit: "bytes"}
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	return f, info, nil
+}
+
+// readWhole reads a regular file through one handle.
+func (o ReadOptions) readWhole(path string) ([]byte, error) {
+	f, info, err := o.openModel(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, Invalidf("%s is not a regular file", path)
-	}
-	if most := limit(o.Limits.Message, math.MaxInt32); info.Size() > most {
-		return nil, &LimitError{Limit: "size of one message", Value: most, Asked: info.Size(), Unit: "bytes"}
-	}
 	b := Bytes(int(info.Size()))
 	if _, err := io.ReadFull(f, b); err != nil {
 		return nil, err

@@ -23,6 +23,7 @@ type Tensor struct {
 	External *External // where the bytes are while they have not been read; nil otherwise
 
 	data    []byte
+	source  *source // has the bytes, and data is nil; nil as a rule
 	strings []string
 	shared  bool // data belongs to somebody else: copied before the first write
 	form    form
@@ -184,15 +185,29 @@ func (t *Tensor) Len() int {
 	return n
 }
 
-// Bytes is the elements as bytes, for reading; nil for strings.
-func (t *Tensor) Bytes() []byte { return t.data }
+// Bytes is the elements as bytes, for reading; nil for strings, and if they have to be read and cannot (Load says why).
+func (t *Tensor) Bytes() []byte {
+	if t.source == nil {
+		return t.data
+	}
+	b, _ := t.source.hold()
+	return b
+}
+
+// ByteLen is the length of Bytes, without reading them.
+func (t *Tensor) ByteLen() int {
+	if t.source == nil {
+		return len(t.data)
+	}
+	return t.source.n
+}
 
 // Mutable is the elements as bytes, for writing; a tensor over borrowed bytes copies them first.
 func (t *Tensor) Mutable() []byte {
-	if t.shared {
-		d := Bytes(len(t.data))
-		copy(d, t.data)
-		t.data, t.shared = d, false
+	if t.shared || t.source != nil {
+		d := Bytes(t.ByteLen())
+		copy(d, t.Bytes())
+		t.data, t.shared, t.source = d, false, nil
 	}
 	return t.data
 }
@@ -213,8 +228,8 @@ func (t *Tensor) Type() Type {
 func (t *Tensor) Clone() *Tensor {
 	c := *t
 	c.Shape, c.strings = slices.Clone(t.Shape), slices.Clone(t.strings)
-	c.data, c.shared = Bytes(len(t.data)), false
-	copy(c.data, t.data)
+	c.data, c.shared, c.source = Bytes(t.ByteLen()), false, nil
+	copy(c.data, t.Bytes())
 	return &c
 }
 
@@ -228,12 +243,13 @@ func Data[T Number](t *Tensor) []T {
 		return nil
 	}
 	var z T
-	if len(t.data) > 0 && uintptr(unsafe.Pointer(&t.data[0]))%unsafe.Alignof(z) != 0 {
-		d := Bytes(len(t.data))
-		copy(d, t.data)
+	b := t.Bytes()
+	if len(b) > 0 && uintptr(unsafe.Pointer(&b[0]))%unsafe.Alignof(z) != 0 {
+		d := Bytes(len(b))
+		copy(d, b)
 		return View[T](d)
 	}
-	return View[T](t.data)
+	return View[T](b)
 }
 
 // Bytes makes n zero bytes that start at a multiple of 64, so that any element type and any vector load is aligned.
@@ -267,6 +283,6 @@ func BytesOf[T Number](s []T) []byte {
 func (t *Tensor) WithData(d *Tensor) *Tensor {
 	c := *t
 	c.Elem, c.Shape, c.data, c.strings, c.shared = d.Elem, slices.Clone(d.Shape), d.data, d.strings, true
-	c.External = nil
+	c.External, c.source = nil, d.source
 	return &c
 }

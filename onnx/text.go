@@ -319,26 +319,27 @@ func (p *printer) tensor(t *Tensor, name, eq string) {
 }
 
 func (t *Tensor) textItems() (n int, item func(i int) string) {
+	data := t.Bytes()
 	switch t.Elem {
 	case String:
 		return len(t.strings), func(i int) string { return textString(t.strings[i]) }
 	case Float32, Complex64:
-		return len(t.data) / 4, func(i int) string { return textFloat(float64(float32frombytes(t.data[4*i:])), 32) }
+		return len(data) / 4, func(i int) string { return textFloat(float64(float32frombytes(data[4*i:])), 32) }
 	case Float64, Complex128:
-		return len(t.data) / 8, func(i int) string {
-			return textFloat(math.Float64frombits(Float64.varintBits(t.data, i)), 64)
+		return len(data) / 8, func(i int) string {
+			return textFloat(math.Float64frombits(Float64.varintBits(data, i)), 64)
 		}
 	case Uint32, Uint64:
-		return len(t.data) / t.Elem.Size(), func(i int) string { return strconv.FormatUint(t.Elem.varint(t.data, i), 10) }
+		return len(data) / t.Elem.Size(), func(i int) string { return strconv.FormatUint(t.Elem.varint(data, i), 10) }
 	}
-	n = len(t.data)
+	n = len(data)
 	switch {
 	case t.Elem.Bits() == 6:
 		n = t.Len()
 	case t.Elem.Size() > 0:
 		n /= t.Elem.Size()
 	}
-	return n, func(i int) string { return strconv.FormatInt(int64(t.Elem.varint(t.data, i)), 10) }
+	return n, func(i int) string { return strconv.FormatInt(int64(t.Elem.varint(data, i)), 10) }
 }
 
 // varintBits is the 64 bits of element i.

@@ -1,7 +1,7 @@
 // Package wire reads and writes protobuf messages as bytes, over protowire: field by field, without generated code.
 //
 // A Reader counts its own depth, refuses groups (no field of ONNX was ever one), checks every length against what is left
-// and never copies: strings and bytes alias the message. A Writer refers to large byte strings instead of copying them.
+// and copies nothing unless told to: bytes alias the message. A Writer refers to large byte strings instead of copying them.
 package wire
 
 import (
@@ -28,6 +28,8 @@ func (e *Error) Error() string { return fmt.Sprintf("byte %d: %s", e.Offset, e.T
 type Reader struct {
 	// Num is the number of the field at hand.
 	Num protowire.Number
+	// Own is applied to bytes that the caller may keep, to copy them; nil: they alias the message. Messages inside inherit it.
+	Own func([]byte) []byte
 
 	msg   []byte
 	base  int // offset of msg in the outermost message
@@ -158,20 +160,30 @@ func (r *Reader) Float32() float32 {
 	return math.Float32frombits(uint32(r.val))
 }
 
-// Bytes is the field at hand as bytes, which alias the message.
-func (r *Reader) Bytes() []byte {
+// Bytes is the field at hand as bytes, which alias the message unless Own copies them.
+func (r *Reader) Bytes() []byte { return r.own(r.inside()) }
+
+// inside is the field at hand as bytes, which alias the message.
+func (r *Reader) inside() []byte {
 	if !r.want(protowire.BytesType) {
 		return nil
 	}
 	return r.bytes
 }
 
+func (r *Reader) own(b []byte) []byte {
+	if r.Own == nil || len(b) == 0 {
+		return b
+	}
+	return r.Own(b)
+}
+
 // Str is a copy of the field at hand as a string.
-func (r *Reader) Str() string { return string(r.Bytes()) }
+func (r *Reader) Str() string { return string(r.inside()) }
 
 // Message is a Reader of the field at hand. It has an error from the start when messages nest too deep.
 func (r *Reader) Message() *Reader {
-	m := &Reader{msg: r.Bytes(), base: r.base + r.pos - len(r.bytes), depth: r.depth - 1, err: r.err}
+	m := &Reader{Own: r.Own, msg: r.inside(), base: r.base + r.pos - len(r.bytes), depth: r.depth - 1, err: r.err}
 	if m.depth <= 0 {
 		m.Fail("messages nest too deep")
 	}
@@ -187,7 +199,7 @@ func (r *Reader) EachVarint(do func(uint64)) {
 		do(r.val)
 		return
 	}
-	for b := r.Bytes(); len(b) > 0; {
+	for b := r.inside(); len(b) > 0; {
 		v, n := protowire.ConsumeVarint(b)
 		if n < 0 {
 			r.Fail("field %d: element is malformed", r.Num)
@@ -199,14 +211,14 @@ func (r *Reader) EachVarint(do func(uint64)) {
 }
 
 // Fixed is the bytes of the elements of a repeated fixed32 (size 4) or fixed64 (size 8) field, packed or not, in
-// little-endian order. They alias the message.
+// little-endian order. They alias the message unless Own copies them.
 func (r *Reader) Fixed(size int) []byte {
 	typ := protowire.Fixed32Type
 	if size == 8 {
 		typ = protowire.Fixed64Type
 	}
 	if r.typ == typ {
-		return r.msg[r.pos-size : r.pos : r.pos]
+		return r.own(r.msg[r.pos-size : r.pos : r.pos])
 	}
 	b := r.Bytes()
 	if len(b)%size != 0 {
@@ -222,7 +234,7 @@ func (r *Reader) CountVarints() int {
 		return 1
 	}
 	n := 0
-	for _, c := range r.Bytes() {
+	for _, c := range r.inside() {
 		if c < 0x80 {
 			n++
 		}
@@ -239,4 +251,4 @@ func (r *Reader) VarintBytes() (b []byte, ok bool) {
 }
 
 // All is the whole message.
-func (r *Reader) All() []byte { return r.msg }
+func (r *Reader) All() []byte { return r.own(r.msg) }
