@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"compare": {"onnx", "internal/arrayfile"},
 
 	"internal/plan":               {"internal/ops", "internal/opdef", "internal/parallel", "onnx/"},
-	"internal/rewrite":            {"internal/ops", "internal/opdef", "onnx/"},
+	"internal/rewrite":            {"internal/autodiff", "internal/ops", "internal/opdef", "onnx/"},
 	"internal/autodiff":           {"internal/ops", "internal/opdef", "onnx/"},
 	"internal/autodiff/gradcheck": {"internal/autodiff", "internal/ops", "internal/opdef", "internal/rewrite", "onnx/"},
 	"onnx/shape":                  {"internal/ops", "internal/opdef", "onnx", "onnx/schema", "onnx/compose"},

@@ -13,6 +13,11 @@ func Zeros(b *onnx.Builder, like *onnx.Value) *onnx.Value {
 	return b.Private("ZerosLike", values{like})
 }
 
+// Ones is a value of ones with the shape and element type of like.
+func Ones(b *onnx.Builder, like *onnx.Value) *onnx.Value {
+	return b.Op("Add", values{Zeros(b, like), number(b, like, 1)})
+}
+
 // sumTo emits the reduction that undoes the broadcasting of x to the shape of dy; nothing where the types say that there
 // was none.
 func sumTo(c *opdef.Grad, dy, x *onnx.Value) *onnx.Value {

@@ -17,6 +17,7 @@ import (
 //   - constants are initializers, and initializers are dense and stand in the outermost graph;
 //   - nodes stand in the order of data flow, every value has the type that inference finds, and the outputs of a subgraph
 //     are its own values;
+//   - gradients that a model asks for by name are computed by nodes;
 //   - inputs and outputs keep names and order; nodes keep their numbers, and a node that a pass made carries those of the
 //     loaded nodes it came from.
 //
@@ -30,6 +31,10 @@ func Prepare(m *onnx.Model, set *opdef.Set, o Options) (*onnx.Graph, error) {
 	}
 	max := bound(o.SubgraphDepth, 32)
 	if err := checkDepth(m.Graph, 0, max); err != nil {
+		return nil, err
+	}
+	m, err := bindGradients(m)
+	if err != nil {
 		return nil, err
 	}
 	fs, err := compose.NewFunctions(m, o.Limits)
@@ -73,6 +78,12 @@ func Prepare(m *onnx.Model, set *opdef.Set, o Options) (*onnx.Graph, error) {
 	if err := p.graph(g); err != nil {
 		return nil, err
 	}
+	if err := p.takeGradients(g); err != nil {
+		return nil, err
+	}
+	if p.hoist {
+		hoist(g)
+	}
 	restoreNames(g, names)
 	return g, nil
 }
@@ -86,6 +97,7 @@ type preparer struct {
 	outputs      map[*onnx.Value]bool // of any graph; kept up to date while constants are replaced
 	checked      bool                 // nodes have been held against their schemas; autodiff may have added outputs since
 	inner        bool                 // inside a subgraph, whose types the enclosing node has inferred
+	hoist        bool                 // a pass has put initializers into subgraphs
 }
 
 // stamp writes the version that each node means into the node and lets the graph mean the newest ones, so that nodes which
