@@ -59,9 +59,12 @@ const (
 )
 
 // Open reads the model in the file at path, and its external data, and makes it ready. See onnx.ReadFile for which files are
-// read.
+// read. Weights are read when they are first needed: the file must not be changed while the session is open (it may be
+// replaced or removed); one of another size or time is an error then.
 func Open(path string, o Options) (*Session, error) {
-	m, err := o.read().ReadFile(path)
+	r := o.read()
+	r.Lazy = true
+	m, err := r.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -168,10 +171,10 @@ func weights(m *onnx.Model) int64 {
 	var n int64
 	for _, v := range m.Graph.Initializers {
 		if v.Init != nil {
-			n += int64(len(v.Init.Bytes()))
+			n += int64(v.Init.ByteLen())
 		}
 		if v.Sparse != nil && v.Sparse.Values != nil {
-			n += int64(len(v.Sparse.Values.Bytes()))
+			n += int64(v.Sparse.Values.ByteLen())
 		}
 	}
 	return n

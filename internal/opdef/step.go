@@ -114,7 +114,8 @@ type Step struct {
 	Scratch func(*Bound) int
 	// Alias lists which outputs may take which input's buffer.
 	Alias []Alias
-	// ShapeOnly lists inputs of which only the shape is read: they keep no buffer alive.
+	// ShapeOnly lists inputs of which only the shape is read: they keep no buffer alive, and constants come without bytes unless
+	// somebody else reads them.
 	ShapeOnly []int
 	// Data says that output sizes depend on data, or that outputs are not tensors with bytes: Run makes them with Run.Alloc,
 	// Run.AllocStrings or Run.SetBox.
@@ -129,6 +130,9 @@ type Step struct {
 	// Run computes the outputs.
 	Run func(*Run) error
 }
+
+// Fault carries an error out of a function that returns none, by a panic: it becomes the error of the step.
+type Fault struct{ Err error }
 
 // Each is the Compile of an operator that has nothing to decide.
 func Each(run func(*Run) error) func(*Compile) (Step, error) {

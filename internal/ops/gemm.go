@@ -104,7 +104,8 @@ func affineStepOf[T gemm.Float](c *opdef.Compile, relu bool) (opdef.Step, error)
 			y.Packed = packed != nil && gemm.PacksB(s.table, m, n, k, x, y)
 			return gemm.Scratch(s.table, b.Threads, m, n, k, x, y) * onnx.ElemOf[T]().Size()
 		},
-		Held: packed.held(),
+		Held:      packed.held(),
+		ShapeOnly: packed.shapeOnly(1),
 		Cost: func(b *opdef.Bound) opdef.Cost {
 			m, n, k := gemmSizes(b.In[0].Shape, b.In[1].Shape, s.transA, s.transB)
 			return productCost(b, 1, m, n, k)

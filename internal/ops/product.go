@@ -59,7 +59,10 @@ type multiply[T gemm.Float] struct {
 func (s *multiply[T]) operands(i int) (a, b gemm.Operand[T], c []T) {
 	ia, ib := offsetAt(s.a, i)*s.m*s.k, offsetAt(s.b, i)*s.k*s.n
 	a = gemm.Operand[T]{Data: s.x[ia : ia+s.m*s.k], Stride: max(s.k, 1)}
-	b = gemm.Operand[T]{Data: s.y[ib : ib+s.k*s.n], Stride: max(s.n, 1)}
+	b = gemm.Operand[T]{Stride: max(s.n, 1)}
+	if s.packed == nil {
+		b.Data = s.y[ib : ib+s.k*s.n]
+	}
 	return a, b, s.z[i*s.m*s.n : (i+1)*s.m*s.n]
 }
 
@@ -111,7 +114,8 @@ func multiplyStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 			p.of(b.In[0].Shape, b.In[1].Shape, b.Out[0].Shape)
 			return productCost(b, p.count, p.m, p.n, p.k)
 		},
-		Held: packed.held(),
+		Held:      packed.held(),
+		ShapeOnly: packed.shapeOnly(1),
 		State: func() any {
 			return &multiply[T]{table: gemmTable[T](generic), packed: packed, e: gemm.Epilogue[T]{ReLU: relu}}
 		},

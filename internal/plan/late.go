@@ -292,7 +292,7 @@ func (r *Runner) SetView(run *opdef.Run, i int, v opdef.View) {
 	if len(v.Data) > 0 && (overlapsAny(v.Data, run.In) || overlapsAny(v.Data, run.Captures)) {
 		w, err := r.Alloc(run, i, v.Elem, v.Shape)
 		if err != nil {
-			panic(fault{err}) // becomes the step's error
+			panic(opdef.Fault{Err: err}) // becomes the step's error
 		}
 		copy(w.Data, v.Data)
 		return

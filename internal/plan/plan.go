@@ -152,8 +152,37 @@ func (p *Plan) finish(order order) error {
 	for _, b := range p.bodies {
 		p.usesVar = p.usesVar || b.usesVar
 	}
+	if err := p.fetch(); err != nil {
+		return err
+	}
 	if !p.o.Keep {
 		p.aliases()
+	}
+	return nil
+}
+
+// fetch gives constants their contents where a step reads them or an output is one, and lets go of the others.
+func (p *Plan) fetch() error {
+	read := map[int]bool{}
+	for i := range p.steps {
+		for j, id := range p.steps[i].in {
+			if !slices.Contains(p.steps[i].s.ShapeOnly, j) {
+				read[id] = true
+			}
+		}
+	}
+	for id := range p.vals {
+		v := &p.vals[id]
+		switch {
+		case v.konst == nil:
+		case v.output || read[id] || p.o.Keep:
+			if err := v.konst.Load(); err != nil {
+				return onnx.Invalidf("initializer %.128q: %w", v.v.Name, err)
+			}
+			v.view = tensorView(v.konst)
+		default:
+			v.konst.Release()
+		}
 	}
 	return nil
 }
@@ -201,7 +230,7 @@ func (p *Plan) id(v *onnx.Value) (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			val.konst, val.view = t, tensorView(t)
+			val.konst, val.view = t, opdef.View{Elem: t.Elem, Shape: slices.Clone(t.Shape)} // fetch sees to the contents
 		}
 	}
 	p.ids[v] = i
@@ -220,7 +249,7 @@ func contents(v *onnx.Value) (*onnx.Tensor, error) {
 	case t.External != nil:
 		return nil, onnx.Invalidf("initializer %.128q: its external data have not been read", v.Name)
 	}
-	if err := checkBytes(t.Elem, t.Shape, len(t.Bytes()), len(t.StringData())); err != nil {
+	if err := checkBytes(t.Elem, t.Shape, t.ByteLen(), len(t.StringData())); err != nil {
 		return nil, onnx.Invalidf("initializer %.128q: %w", v.Name, err)
 	}
 	return t, nil
@@ -406,9 +435,9 @@ func (p *Plan) WeightBytes() int64 {
 func (p *Plan) weights(seen map[*onnx.Tensor]bool) int64 {
 	var n int64
 	for i := range p.vals {
-		if t := p.vals[i].konst; t != nil && !seen[t] {
+		if t := p.vals[i].konst; t != nil && !seen[t] && t.Held() {
 			seen[t] = true
-			n += int64(len(t.Bytes()))
+			n += int64(t.ByteLen())
 		}
 	}
 	for i := range p.steps {

@@ -286,18 +286,15 @@ func (r *Runner) recover(err *error) {
 
 // fromPanic makes an error of what a panic was called with.
 func fromPanic(x any) error {
-	if f, ok := x.(fault); ok {
-		return f.err
-	}
 	stack := debug.Stack()
 	if p, ok := x.(*parallel.Panic); ok {
 		x, stack = p.Value, p.Stack
 	}
+	if f, ok := x.(opdef.Fault); ok {
+		return f.Err
+	}
 	return &panicError{onnx.Internalf("panic: %v", x), stack}
 }
-
-// fault carries an error out of a method that returns none.
-type fault struct{ err error }
 
 // panicError is an internal error that remembers where it happened.
 type panicError struct {

@@ -63,7 +63,7 @@ func (p *optimiser) commonConstants() {
 	first := map[string]*onnx.Value{}
 	for _, v := range p.g.Initializers {
 		t := p.constant(v)
-		if t == nil || t.Elem == onnx.String || len(t.Bytes()) > smallBytes || p.outputs[v] {
+		if t == nil || t.Elem == onnx.String || t.ByteLen() > smallBytes || p.outputs[v] {
 			continue
 		}
 		key := fmt.Sprint(t.Elem, t.Shape) + string(t.Bytes())
@@ -123,7 +123,7 @@ func attrKey(a *onnx.Attribute) (string, bool) {
 	case onnx.AttrFloat, onnx.AttrInt, onnx.AttrString, onnx.AttrFloats, onnx.AttrInts, onnx.AttrStrings:
 		return fmt.Sprintf("%d %x %d %q %x %d %q", a.Kind, a.F, a.I, a.S, a.Floats, a.Ints, a.Strings), true
 	case onnx.AttrTensor:
-		if t := a.T; t != nil && t.Elem != onnx.String && len(t.Bytes()) <= smallBytes {
+		if t := a.T; t != nil && t.Elem != onnx.String && t.ByteLen() <= smallBytes {
 			return fmt.Sprintf("t %v %v %x", t.Elem, t.Shape, t.Bytes()), true
 		}
 	}

@@ -136,7 +136,7 @@ func (p *optimiser) foldNode(n *onnx.Node) error {
 		if ins[i] = p.constant(v); ins[i] == nil {
 			return nil
 		}
-		inBytes += int64(len(ins[i].Bytes()))
+		inBytes += int64(ins[i].ByteLen())
 	}
 	bytes, ok := outBytes(n)
 	if !ok {
