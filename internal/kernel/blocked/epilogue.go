@@ -70,6 +70,18 @@ func atMost(x, high float32) float32 {
 	return x
 }
 
+// bounds returns the limits of an activation that is only limits. Those a
+// kernel applies when it stores; the others are left to activate.
+func (e *Epilogue) bounds() (low, high float32, ok bool) {
+	switch e.Act {
+	case Relu:
+		return 0, float32(math.Inf(1)), true
+	case Clip:
+		return e.Alpha, e.Beta, true
+	}
+	return 0, 0, false
+}
+
 // activate applies the activation to finished sums.
 func (e *Epilogue) activate(y []float32) {
 	if e.Act == Identity {

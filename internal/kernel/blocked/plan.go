@@ -29,6 +29,8 @@ func Supports(axes, channels, out, groups int) bool {
 type Plan struct {
 	g *conv.Geometry
 	k kernel
+
+	epilogues parallel.FreeList[Epilogue]
 }
 
 // A kernel is one way to compute a convolution.
@@ -81,5 +83,8 @@ func (p *Plan) Scratch(threads int) int { return p.k.scratch(max(threads, 1)) }
 // unless the plan says PlainInput.
 func (p *Plan) Run(team *parallel.Team, x, weights []float32, e Epilogue, y, scratch []float32) {
 	check(len(weights) >= p.PackedWeights() && len(scratch) >= p.Scratch(team.Threads()))
-	p.k.run(team, x, weights, &e, y, scratch)
+	own := p.epilogues.Take()
+	*own = e
+	p.k.run(team, x, weights, own, y, scratch)
+	p.epilogues.Give(own)
 }

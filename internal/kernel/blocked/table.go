@@ -1,6 +1,7 @@
 package blocked
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/gneiss-ml/gneiss/internal/cpu"
@@ -22,14 +23,17 @@ func For(level cpu.Level) *Table {
 	return &Table{Level: level, direct: directFor(level), winograd: winogradFor(level), depthwise: depthwiseFor(level), pool: poolFor(level)}
 }
 
-var override atomic.Pointer[Table]
+var (
+	best     = sync.OnceValue(func() *Table { return For(cpu.Tier()) })
+	override atomic.Pointer[Table]
+)
 
 // Best returns the table of the tier in use.
 func Best() *Table {
 	if t := override.Load(); t != nil {
 		return t
 	}
-	return For(cpu.Tier())
+	return best()
 }
 
 // Override makes t the table in use until restore is called: for tests.

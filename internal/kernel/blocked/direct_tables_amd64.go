@@ -1,0 +1,36 @@
+//go:build amd64 && !purego
+
+package blocked
+
+import "github.com/gneiss-ml/gneiss/internal/cpu"
+
+func directFor(level cpu.Level) directTable {
+	switch level {
+	case cpu.AVX512:
+		return directTable{level: level, pixels: 14, width: 32, grain: 2 << 20}
+	case cpu.AVX2:
+		return directTable{level: level, pixels: 6, width: 16, grain: 1 << 20}
+	}
+	return directTable{level: cpu.Generic, pixels: 6, width: 16, grain: 1 << 15}
+}
+
+// run computes a tile. The calls are direct so that the tile may lie on the
+// caller's stack.
+func (t *directTable) run(d *directTile, width int, plain bool) {
+	switch {
+	case t.level == cpu.AVX512 && width == 32 && plain:
+		f32DirectPlain14x32AVX512(d)
+	case t.level == cpu.AVX512 && width == 32:
+		f32Direct14x32AVX512(d)
+	case t.level == cpu.AVX512 && plain:
+		f32DirectPlain14x16AVX512(d)
+	case t.level == cpu.AVX512:
+		f32Direct14x16AVX512(d)
+	case t.level == cpu.AVX2 && plain:
+		f32DirectPlain6x16AVX2(d)
+	case t.level == cpu.AVX2:
+		f32Direct6x16AVX2(d)
+	default:
+		directGeneric(d, width, plain)
+	}
+}
