@@ -1,0 +1,5 @@
+//go:build purego || !amd64
+
+package blocked
+
+var depthwise512, depthwise256 = genericDepthwise, genericDepthwise
