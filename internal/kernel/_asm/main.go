@@ -63,6 +63,13 @@ func main() {
 		}
 	}
 	f.transpose()
+	rows := newFile("gemm")
+	for _, set := range []isa{avx512, avx2} {
+		for _, e := range []elem{f32, f64} {
+			rows.rowsTile(set, e)
+			rows.thin(set, e)
+		}
+	}
 	g := newFile("pool")
 	g.maxHalves()
 	g.halvesGrad()
@@ -71,7 +78,9 @@ func main() {
 	for _, set := range []isa{avx512, avx2} {
 		h.vecKernels(set)
 	}
-	err := errors.Join(f.write(filepath.Join("..", "gemm"), "micro"), g.write(filepath.Join("..", "pool"), "micro"), h.write(filepath.Join("..", "vec"), "micro"))
+	err := errors.Join(f.write(filepath.Join("..", "gemm"), "micro"), rows.write(filepath.Join("..", "gemm"), "rows"), g.write(filepath.Join("..", "pool"), "micro"), h.write(filepath.Join("..", "vec"), "micro"))
+	err = errors.Join(err, blockedDirect())
+	err = errors.Join(err, blockedDepthwise(), blockedPool())
 	if err != nil {
 		log.Fatal(err)
 	}

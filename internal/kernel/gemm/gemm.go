@@ -44,8 +44,18 @@ type Epilogue[T Float] struct {
 	Start Start
 	// Bias has m elements for FromRowBias, n for FromColBias.
 	Bias []T
+	// Residual is a matrix of the shape of C, ResidualStride from row to row, of
+	// which each element is added to what its sum starts from. It goes with
+	// FromZero and FromColBias. C itself may be the residual. Nil: none.
+	Residual       []T
+	ResidualStride int
 	// ReLU replaces negative results by zero; NaN stays.
 	ReLU bool
+	// After, if not nil, changes results when they are finished, while they are
+	// in a near cache: it is called once for each element of C, with runs of
+	// neighbours of a row, on several threads at the same time. What it does to
+	// an element must not depend on its neighbours.
+	After func(c []T)
 }
 
 // What the entry points panic with when a caller of this module passes slices
@@ -54,6 +64,7 @@ const (
 	shortOperand = "gemm: operand too short"
 	shortResult  = "gemm: result too short"
 	shortBias    = "gemm: bias too short"
+	badResidual  = "gemm: residual too short, or with another start"
 	shortScratch = "gemm: scratch too short"
 	badStride    = "gemm: stride less than a row"
 	badSize      = "gemm: negative size"
@@ -67,10 +78,16 @@ func check(ok bool, message string) {
 
 // Tuning. None of it changes a result.
 const (
-	kBlock     = 384 // steps of a panel of B, which should stay in L1
-	inPlace    = 8   // B is packed if more panels of A than this read it
-	tilesEach  = 4   // tasks a thread should have
-	chunkLeast = 4   // panels of A that share the packing of one of B
+	kBlock     = 384       // steps of a panel of B, which should stay in L1
+	kBlockRows = 4096      // the same where A is read in place
+	kBlockPack = 1024      // the same where B is packed on the way
+	inPlace    = 8         // B is packed if more panels of A than this read it
+	inPlaceB   = 16 << 10  // bytes of a panel of B that is never packed
+	tilesEach  = 4         // tasks a thread should have
+	chunkLeast = 4         // panels of A that share the packing of one of B
+	shareA     = 512 << 10 // bytes of A that should stay in L2
+	fewRows    = 8         // with fewer, the time goes by the size of B
+	afterCols  = 4         // panels of B in a task with After
 )
 
 // Mul computes C = A·B for A of m x k, B of k x n and C of m x n elements with
@@ -85,17 +102,50 @@ func Mul[T Float](t *Table[T], team *parallel.Team, m, n, k int, a, b Operand[T]
 	}
 	j := newJob(orBest(t), m, n, k, a, b)
 	j.checkArguments(c, ldc, e)
+	if !j.rows || j.column {
+		e = startFromResidual(m, n, c, ldc, e)
+		j.finish, e.After = e.After, nil
+	}
 	j.c, j.ldc, j.e = c, ldc, e
-	if work(m, n, k) < j.t.Worth {
+	if work(max(m, fewRows), n, k) < j.t.Worth {
 		team = nil
 	}
 	j.run(team, scratch)
+	if j.finish != nil {
+		after(m, n, c, ldc, j.finish)
+	}
 	free(j)
 }
 
 // work counts multiplications; saturating is not needed, since the operands
 // are in memory.
 func work(m, n, k int) int64 { return int64(m) * int64(n) * int64(k) }
+
+// startFromResidual writes what the sums start from into C, for kernels that
+// know no residual.
+func startFromResidual[T Float](m, n int, c []T, ldc int, e Epilogue[T]) Epilogue[T] {
+	if e.Residual == nil {
+		return e
+	}
+	start := FromC
+	if e.Start == FromColBias {
+		start = fromBoth
+	}
+	beginFrom(c, ldc, m, n, e.Residual, e.ResidualStride, start, e.Bias)
+	e.Start, e.Bias, e.Residual = FromC, nil, nil
+	return e
+}
+
+// after calls f for all elements of C.
+func after[T Float](m, n int, c []T, ldc int, f func(c []T)) {
+	if ldc == n {
+		f(c[:m*n])
+		return
+	}
+	for i := range m {
+		f(c[i*ldc:][:n])
+	}
+}
 
 // Scratch returns how many elements Mul needs as scratch on a team of that
 // many threads. Only Trans, Stride and Packed of the operands count.
@@ -117,16 +167,21 @@ type job[T Float] struct {
 	c       []T
 	ldc     int
 	e       Epilogue[T]
+	finish  func(c []T) // After, of kernels that do not know it
 
 	column bool // n is 1: computes the transposed product, a row
 	wide   bool // one row with B in place: panels of WideCols columns
+	rows   bool // the rows of A are read where they are
+	thin   bool // one row with B packed
 	width  int  // columns of a panel of B
 	packA  bool
 	packB  bool // whole panels of B; the last, if narrow, is packed always
 
 	panelsA, panelsB int
-	chunk, chunks    int // panels of A in a task, tasks per panel of B
-	kMax             int // steps in a block
+	chunk, chunks    int  // panels of A in a task, tasks per panel of B
+	group, groups    int  // rows: panels of B in a task, tasks per chunk
+	byChunk          bool // rows: tasks with the same rows follow each other
+	kMax             int  // steps in a block
 
 	// The block at hand.
 	k0, kLen   int
@@ -168,11 +223,20 @@ func (j *job[T]) plan() {
 		j.width = j.t.WideCols
 	}
 	j.panelsB = (j.n + j.width - 1) / j.width
+	if !j.wide && !j.a.Packed && !j.a.Trans {
+		j.planRows()
+		return
+	}
 	// The rows of a step lie side by side in a transposed A; a single row
 	// needs no neighbours.
 	j.packA = !j.a.Packed && j.m > 1 && (!j.a.Trans || j.panelsB > inPlace)
 	j.packB = !j.b.Packed && (j.b.Trans || j.panelsA > inPlace)
-	blocks := max((j.k+kBlock-1)/kBlock, 1)
+	j.cutK(kBlock)
+}
+
+// cutK makes blocks of at most that many steps, all about the same.
+func (j *job[T]) cutK(most int) {
+	blocks := max((j.k+most-1)/most, 1)
 	j.kMax = (j.k + blocks - 1) / blocks
 }
 
@@ -189,6 +253,11 @@ func (j *job[T]) checkArguments(c []T, ldc int, e Epilogue[T]) {
 	}
 	check(e.Start != FromRowBias || len(e.Bias) >= rows, shortBias)
 	check(e.Start != FromColBias || len(e.Bias) >= cols, shortBias)
+	if e.Residual != nil {
+		check(e.Start == FromZero || e.Start == FromColBias, badResidual)
+		check(e.ResidualStride >= cols || rows == 1, badResidual)
+		check(len(e.Residual) >= (rows-1)*e.ResidualStride+cols, badResidual)
+	}
 	if j.a.Packed {
 		check(len(j.a.Data) >= j.panelsA*j.t.Rows*j.k, shortOperand)
 	} else {
@@ -236,6 +305,14 @@ func (j *job[T]) run(team *parallel.Team, scratch []T) {
 		j.runColumn(team, scratch)
 		return
 	}
+	j.multiply(team, scratch)
+}
+
+func (j *job[T]) multiply(team *parallel.Team, scratch []T) {
+	if j.rows {
+		j.runRows(team, scratch)
+		return
+	}
 	j.blocks(team, scratch)
 }
 
@@ -248,7 +325,7 @@ func (j *job[T]) runColumn(team *parallel.Team, scratch []T) {
 		j.e.Start = FromRowBias
 	}
 	if j.ldc == 1 {
-		j.blocks(team, scratch)
+		j.multiply(team, scratch)
 		return
 	}
 	c, ldc := j.c, j.ldc
@@ -258,7 +335,7 @@ func (j *job[T]) runColumn(team *parallel.Team, scratch []T) {
 			j.c[i] = c[i*ldc]
 		}
 	}
-	j.blocks(team, scratch[j.n:])
+	j.multiply(team, scratch[j.n:])
 	for i, v := range j.c {
 		c[i*ldc] = v
 	}
@@ -297,6 +374,10 @@ func (j *job[T]) cut(threads int) {
 // of B with a chunk of the panels of A.
 func (j *job[T]) Tile(worker, i int) {
 	t := j.t
+	if j.rows {
+		j.rowsTask(worker, i)
+		return
+	}
 	if j.packing {
 		at := i * t.Rows
 		packPanel(t, j.bufA[at*j.kLen:], j.a.turned(), at, min(t.Rows, j.m-at), t.Rows, j.k0, j.kLen)
@@ -335,18 +416,24 @@ func (j *job[T]) row(worker, j0 int) {
 
 // panelB returns the panel of B at column j0 and the distance of its steps.
 func (j *job[T]) panelB(worker, j0, cols int) ([]T, int) {
+	return j.steps(worker, j0, cols, j.k0, j.kLen)
+}
+
+// steps returns kLen steps from k0 on of the panel of B at column j0, and the
+// distance of the steps.
+func (j *job[T]) steps(worker, j0, cols, k0, kLen int) ([]T, int) {
 	t := j.t
-	if j.kLen == 0 {
+	if kLen == 0 {
 		return nil, 0
 	}
 	if j.b.Packed {
-		return j.b.Data[j0*j.k+j.k0*t.Cols:], t.Cols
+		return j.b.Data[j0*j.k+k0*t.Cols:], t.Cols
 	}
 	if !j.packB && cols == t.Cols {
-		return j.b.Data[j.k0*j.b.Stride+j0:], j.b.Stride
+		return j.b.Data[k0*j.b.Stride+j0:], j.b.Stride
 	}
-	buf := j.bufB[worker*j.bufferB():][:t.Cols*j.kLen]
-	packPanel(t, buf, j.b, j0, cols, t.Cols, j.k0, j.kLen)
+	buf := j.bufB[worker*j.bufferB():][:t.Cols*kLen]
+	packPanel(t, buf, j.b, j0, cols, t.Cols, k0, kLen)
 	return buf, t.Cols
 }
 

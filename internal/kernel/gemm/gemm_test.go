@@ -34,6 +34,9 @@ func naive[T Float](m, n, k int, a, b Operand[T], c []T, ldc int, e Epilogue[T])
 			case FromColBias:
 				sum = float64(e.Bias[j])
 			}
+			if e.Residual != nil {
+				sum += float64(e.Residual[i*e.ResidualStride+j])
+			}
 			for p := range k {
 				sum += at(a, i, p) * at(b, p, j)
 			}
@@ -41,6 +44,16 @@ func naive[T Float](m, n, k int, a, b Operand[T], c []T, ldc int, e Epilogue[T])
 				sum = 0
 			}
 			out[i*n+j] = sum
+		}
+	}
+	if e.After != nil {
+		narrow := make([]T, len(out))
+		for i, v := range out {
+			narrow[i] = T(v)
+		}
+		e.After(narrow)
+		for i, v := range narrow {
+			out[i] = float64(v)
 		}
 	}
 	return out
@@ -76,10 +89,15 @@ type product struct {
 	pad            int
 	start          Start
 	relu           bool
+	residual       bool // with FromZero and FromColBias
+	after          bool
 	bitsOnly       bool // the caller compares the bits with a result that was checked
 }
 
-func (p product) String() string { return fmt.Sprintf("%+v", struct{ product }{p}) }
+func (p product) String() string {
+	type fields product
+	return fmt.Sprintf("%+v", fields(p))
+}
 
 // run multiplies with one table and compares with the definition.
 func run[T Float](t testing.TB, table *Table[T], team *parallel.Team, p product) []T {
@@ -99,6 +117,17 @@ func run[T Float](t testing.TB, table *Table[T], team *parallel.Team, p product)
 		e.Bias = kerneltest.Fill(r, kerneltest.Guarded[T](t, p.m))
 	case FromColBias:
 		e.Bias = kerneltest.Fill(r, kerneltest.Guarded[T](t, p.n))
+	}
+	if p.residual && (p.start == FromZero || p.start == FromColBias) {
+		e.ResidualStride = p.n + 1
+		e.Residual = kerneltest.Fill(r, kerneltest.Guarded[T](t, max(p.m*(p.n+1)-1, 0)))
+	}
+	if p.after {
+		e.After = func(c []T) {
+			for i := range c {
+				c[i] = 1 - c[i]/2
+			}
+		}
 	}
 	var want []float64
 	if !p.bitsOnly {
@@ -160,6 +189,8 @@ func testMul[T Float](t *testing.T) {
 		{150, 1, 33},
 		{130, 35, 50},
 		{9, 70, 800},
+		{1, 300, 1100},
+		{2, 40, 4100},
 		{3, 10, 1000},
 	} {
 		for form := range 32 {
@@ -167,6 +198,7 @@ func testMul[T Float](t *testing.T) {
 				m: sizes[0], n: sizes[1], k: sizes[2],
 				transA: form&1 != 0, transB: form&2 != 0, packA: form&4 != 0, packB: form&8 != 0,
 				pad: form >> 4 * 3, start: Start((form + form/4) % 4), relu: form%3 == 0,
+				residual: form%5 > 1, after: form%7 > 3,
 			}
 			runAll[T](t, nil, p)
 		}
@@ -200,8 +232,8 @@ func TestMul_everySize(t *testing.T) {
 // TestMul_sameBits: equal bits for every number of threads, form and tier,
 // and a row alone equals the row among others.
 func TestMul_sameBits(t *testing.T) {
-	for _, sizes := range [][3]int{{64, 121, 288}, {150, 70, 900}, {1, 700, 1200}, {300, 5, 500}} {
-		p := product{m: sizes[0], n: sizes[1], k: sizes[2], start: FromRowBias}
+	for _, sizes := range [][3]int{{64, 121, 288}, {150, 70, 900}, {260, 40, 900}, {1, 700, 1200}, {300, 5, 500}} {
+		p := product{m: sizes[0], n: sizes[1], k: sizes[2], start: FromColBias, residual: true, after: true}
 		want := run(t, For[float32](cpu.Generic), nil, p)
 		p.bitsOnly = true
 		for _, level := range cpu.Supported() {
@@ -265,6 +297,10 @@ func TestMul_badArguments(t *testing.T) {
 	require.PanicsWithValue(t, shortBias, mul(3, 5, 4, c, 5, Epilogue[float32]{Start: FromRowBias}, nil))
 	require.PanicsWithValue(t, shortBias, mul(3, 5, 4, c, 5, Epilogue[float32]{Start: FromColBias}, nil))
 	require.PanicsWithValue(t, shortScratch, mul(3, 5, 4, c, 5, none, []float32{}))
+	residual := Epilogue[float32]{Residual: make([]float32, 14), ResidualStride: 5}
+	require.PanicsWithValue(t, badResidual, mul(3, 5, 4, c, 5, residual, nil))
+	residual.Residual, residual.Start = c, FromC
+	require.PanicsWithValue(t, badResidual, mul(3, 5, 4, c, 5, residual, nil))
 	mul(3, 5, 4, c, 5, none, nil)()
 }
 
@@ -275,8 +311,9 @@ func TestMul_noAllocations(t *testing.T) {
 	a, b := operand[float32](t, 1, m, k, 0, false), operand[float32](t, 2, k, n, 0, false)
 	c := make([]float32, m*n)
 	scratch := make([]float32, Scratch(nil, team.Threads(), m, n, k, a, b))
+	after := func([]float32) {}
 	for _, rows := range []int{1, m} {
-		mul := func() { Mul(nil, team, rows, n, k, a, b, c, n, Epilogue[float32]{}, scratch) }
+		mul := func() { Mul(nil, team, rows, n, k, a, b, c, n, Epilogue[float32]{After: after}, scratch) }
 		require.Zero(t, testing.AllocsPerRun(20, mul))
 	}
 }

@@ -13,11 +13,13 @@ var (
 		Level: cpu.Generic, Rows: 6, Cols: 16, WideCols: 64, Worth: 1 << 15,
 		Tile: f32GemmGeneric, TileA: f32GemmAGeneric, TileB: f32GemmBGeneric,
 		Wide: f32GemmGeneric, Transpose: transposeGeneric[float32],
+		RowsTile: f32RowsGeneric, ThinTile: f32ThinGeneric,
 	}
 	generic64 = Table[float64]{
 		Level: cpu.Generic, Rows: 6, Cols: 8, WideCols: 32, Worth: 1 << 15,
 		Tile: f64GemmGeneric, TileA: f64GemmAGeneric, TileB: f64GemmBGeneric,
 		Wide: f64GemmGeneric, Transpose: transposeGeneric[float64],
+		RowsTile: f64RowsGeneric, ThinTile: f64ThinGeneric,
 	}
 )
 
@@ -117,6 +119,61 @@ func f64GemmBGeneric(rows, k int, a []float64, aStep int, b []float64, bOff []in
 		}
 	}
 	end(c, ldc, rows, cols, relu)
+}
+
+// beginFrom writes the starts of the chains, of which FromC reads from.
+func beginFrom[T Float](c []T, ldc, rows, cols int, from []T, ldf int, start Start, bias []T) {
+	if start != FromC && start != fromBoth {
+		begin(c, ldc, rows, cols, start, bias)
+		return
+	}
+	for i := range rows {
+		row := c[i*ldc:][:cols]
+		copy(row, from[i*ldf:])
+		if start == fromBoth {
+			for j := range row {
+				row[j] += bias[j]
+			}
+		}
+	}
+}
+
+func f32RowsGeneric(rows, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc, cols int, from []float32, ldf int, start Start, bias, _ []float32, relu bool) {
+	beginFrom(c, ldc, rows, cols, from, ldf, start, bias)
+	for i := range rows {
+		row := c[i*ldc:][:cols]
+		for p := range k {
+			f32AXPY(a[i*lda+p], b[p*bStep:], row)
+		}
+	}
+	end(c, ldc, rows, cols, relu)
+}
+
+func f64RowsGeneric(rows, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc, cols int, from []float64, ldf int, start Start, bias, _ []float64, relu bool) {
+	beginFrom(c, ldc, rows, cols, from, ldf, start, bias)
+	for i := range rows {
+		row := c[i*ldc:][:cols]
+		for p := range k {
+			f64AXPY(a[i*lda+p], b[p*bStep:], row)
+		}
+	}
+	end(c, ldc, rows, cols, relu)
+}
+
+func f32ThinGeneric(k int, a, b []float32, panel int, c, from []float32, start Start, bias []float32, relu bool) {
+	const cols = 16
+	beginFrom(c, 0, 1, 4*cols, from, 0, start, bias)
+	for q := range 4 {
+		f32RowsGeneric(1, k, a, 0, b[q*panel:], cols, c[q*cols:], 0, cols, c[q*cols:], 0, FromC, nil, nil, relu)
+	}
+}
+
+func f64ThinGeneric(k int, a, b []float64, panel int, c, from []float64, start Start, bias []float64, relu bool) {
+	const cols = 8
+	beginFrom(c, 0, 1, 4*cols, from, 0, start, bias)
+	for q := range 4 {
+		f64RowsGeneric(1, k, a, 0, b[q*panel:], cols, c[q*cols:], 0, cols, c[q*cols:], 0, FromC, nil, nil, relu)
+	}
 }
 
 // f32AXPY adds x*y to sum.

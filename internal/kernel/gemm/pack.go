@@ -14,17 +14,16 @@ func PackedB[T Float](t *Table[T], k, n int) int {
 	return roundUp(n, t.Cols) * k
 }
 
-// PacksB reports whether Mul packs the panels of B, which a caller that
-// multiplies by the same B again can do once. Only Trans and Packed of the
-// operands count.
+// PacksB reports whether a caller that multiplies by the same B again and
+// again should pack it once. Only Trans and Packed of the operands count.
 func PacksB[T Float](t *Table[T], m, n, k int, a, b Operand[T]) bool {
-	if m <= 0 || n <= 0 || k <= 0 {
+	if m <= 0 || n <= 0 || k <= 0 || b.Packed {
 		return false
 	}
 	j := newJob(orBest(t), m, n, k, a, b)
-	packs := j.packB && !j.column
+	column := j.column
 	free(j)
-	return packs
+	return !column
 }
 
 // PackA writes A in packed form: panels of Rows rows, each step of a panel

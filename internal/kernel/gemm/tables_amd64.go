@@ -9,21 +9,25 @@ var (
 		Level: cpu.AVX512, Rows: 14, Cols: 32, WideCols: 128, Worth: 2 << 20,
 		Tile: f32Gemm14x32AVX512, TileA: f32GemmA14x32AVX512, TileB: f32GemmB14x32AVX512,
 		Wide: f32Gemm1x128AVX512, Transpose: f32TransposeAny,
+		RowsTile: f32Rows14x32AVX512, ThinTile: f32Thin1x128AVX512,
 	}
 	avx2x32 = Table[float32]{
 		Level: cpu.AVX2, Rows: 6, Cols: 16, WideCols: 64, Worth: 1 << 20,
 		Tile: f32Tile6x16AVX2, TileA: f32TileA6x16AVX2, TileB: f32TileB6x16AVX2,
 		Wide: f32Gemm1x64AVX2, Transpose: f32TransposeAny,
+		RowsTile: f32RowsTile6x16AVX2, ThinTile: f32Thin1x64AVX2,
 	}
 	avx512x64 = Table[float64]{
 		Level: cpu.AVX512, Rows: 14, Cols: 16, WideCols: 64, Worth: 1 << 20,
 		Tile: f64Gemm14x16AVX512, TileA: f64GemmA14x16AVX512, TileB: f64GemmB14x16AVX512,
 		Wide: f64Gemm1x64AVX512, Transpose: transposeGeneric[float64],
+		RowsTile: f64Rows14x16AVX512, ThinTile: f64Thin1x64AVX512,
 	}
 	avx2x64 = Table[float64]{
 		Level: cpu.AVX2, Rows: 6, Cols: 8, WideCols: 32, Worth: 1 << 19,
 		Tile: f64Tile6x8AVX2, TileA: f64TileA6x8AVX2, TileB: f64TileB6x8AVX2,
 		Wide: f64Gemm1x32AVX2, Transpose: transposeGeneric[float64],
+		RowsTile: f64RowsTile6x8AVX2, ThinTile: f64Thin1x32AVX2,
 	}
 )
 
@@ -145,5 +149,27 @@ func f64TileB6x8AVX2(rows, k int, a []float64, aStep int, b []float64, bOff []in
 	var e edge[float64]
 	e.load(8, c, ldc, rows, cols, start, bias)
 	f64GemmB6x8AVX2(rows, k, a, aStep, b, bOff, e.c[:], 8, 8, FromC, nil, relu)
+	e.store(8, c, ldc, rows, cols)
+}
+
+func f32RowsTile6x16AVX2(rows, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc, cols int, from []float32, ldf int, start Start, bias, next []float32, relu bool) {
+	if cols >= 16 {
+		f32Rows6x16AVX2(rows, k, a, lda, b, bStep, c, ldc, cols, from, ldf, start, bias, next, relu)
+		return
+	}
+	var e edge[float32]
+	beginFrom(e.c[:], 16, rows, cols, from, ldf, start, bias)
+	f32Rows6x16AVX2(rows, k, a, lda, b, bStep, e.c[:], 16, 16, e.c[:], 16, FromC, nil, next, relu)
+	e.store(16, c, ldc, rows, cols)
+}
+
+func f64RowsTile6x8AVX2(rows, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc, cols int, from []float64, ldf int, start Start, bias, next []float64, relu bool) {
+	if cols >= 8 {
+		f64Rows6x8AVX2(rows, k, a, lda, b, bStep, c, ldc, cols, from, ldf, start, bias, next, relu)
+		return
+	}
+	var e edge[float64]
+	beginFrom(e.c[:], 8, rows, cols, from, ldf, start, bias)
+	f64Rows6x8AVX2(rows, k, a, lda, b, bStep, e.c[:], 8, 8, e.c[:], 8, FromC, nil, next, relu)
 	e.store(8, c, ldc, rows, cols)
 }
