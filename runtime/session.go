@@ -139,6 +139,11 @@ func (s *Session) build(overridden, wanted []string) (*program, error) {
 			return nil, err
 		}
 	}
+	if s.o.Engine == Fast && s.o.Level == Full {
+		if po.Layouts, err = rewrite.Layout(prepared, s.set, o); err != nil {
+			return nil, err
+		}
+	}
 	p := &program{outs: map[string]int{}, seed: s.o.Seed}
 	if p.plan, err = plan.Build(prepared, plan.NewVars(), po); err != nil {
 		return nil, err

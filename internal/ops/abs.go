@@ -13,6 +13,7 @@ var opAbs = opdef.Def{
 	Type:    "Abs",
 	Infer:   opdef.SameAsFirst,
 	Compile: arith(vec.Abs),
+	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad:    times(func(f formula, x, y *onnx.Value) *onnx.Value { return f.one("Sign", x) }),
 }

@@ -12,6 +12,7 @@ var opAdd = opdef.Def{
 	Type:    "Add",
 	Infer:   inferArith(addDims),
 	Compile: arith(vec.Add),
+	Layouts: broadcastLayouts,
 	Upgrade: upgradeBroadcast,
 	Grad: func(c *opdef.Grad) error {
 		for i := range 2 {

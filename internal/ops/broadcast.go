@@ -71,6 +71,7 @@ type source[T any] struct {
 	data  []T
 	half  []uint16
 	widen func(dst []T, src []uint16)
+	shape []int // in memory
 	axes  []axis
 	flat  bool
 }
@@ -83,14 +84,15 @@ func newSource[T any](half *format) (s source[T]) {
 	return s
 }
 
-// open points s at v, broadcast to out.
+// open points s at v, broadcast to out, the sizes in memory.
 func open[T onnx.Number](s *source[T], v *opdef.View, out []int) {
 	if s.widen != nil {
 		s.half = onnx.View[uint16](v.Data)
 	} else {
 		s.data = onnx.View[T](v.Data)
 	}
-	s.axes = broadcastAxes(s.axes[:0], v.Shape, out)
+	s.shape = opdef.Physical(s.shape[:0], v.Layout, v.Shape)
+	s.axes = broadcastAxes(s.axes[:0], s.shape, out)
 	s.flat = isFlat(s.axes)
 }
 

@@ -22,6 +22,7 @@ var opCelu = opdef.Def{
 			return alpha * math.Expm1(v/alpha)
 		}
 	}),
+	Layouts: mapLayouts,
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
 		return f.where(f.test("Greater", x, f.num(0)), f.num(1), f.one("Exp", f.div(x, f.num(realAttr(f.Node, "alpha", 1)))))
 	}),

@@ -11,7 +11,8 @@ import (
 var opConcat = opdef.Def{
 	Type:    "Concat",
 	Infer:   inferConcat,
-	Compile: moving(runConcat),
+	Compile: compileConcat,
+	Layouts: concatLayouts,
 	Grad:    gradConcat,
 	Upgrade: func(c *opdef.Rewrite) error {
 		if c.Version < 4 && c.Node.Attr("axis") == nil {
@@ -68,6 +69,62 @@ func concatAxis(n *onnx.Node, rank int) (int, error) {
 		return 0, onnx.Invalidf("attribute axis is missing")
 	}
 	return opdef.Axis(a.I, rank)
+}
+
+func compileConcat(c *opdef.Compile) (opdef.Step, error) {
+	if len(c.OutLayout) > 0 && c.OutLayout[0] == opdef.Blocked {
+		return opdef.Step{State: func() any { return new(blockedConcat) }, Run: func(r *opdef.Run) error {
+			return r.State.(*blockedConcat).run(r)
+		}}, nil
+	}
+	return moving(runConcat)(c)
+}
+
+// concatLayouts lets tensors be joined along the channels if all but the last have whole blocks, along other axes always.
+func concatLayouts(c *opdef.Layouts) (b opdef.Blocking) {
+	y, n := c.Node.Out(0), c.Node.NumIn()
+	if !opdef.CanBlock(y) {
+		return b
+	}
+	axis, err := concatAxis(c.Node, y.Type.Rank())
+	if err != nil {
+		return b
+	}
+	for i, v := range c.Node.Inputs() {
+		if !opdef.CanBlock(v) || v.Type.Rank() != y.Type.Rank() || axis == 1 && i < n-1 && !wholeBlocks(v) {
+			return opdef.Blocking{}
+		}
+		b.In = append(b.In, i)
+	}
+	b.Out = []int{0}
+	return b
+}
+
+// blockedConcat is the state of a Concat of blocked tensors, which is one of tensors with an axis more.
+type blockedConcat struct {
+	x, y []int // sizes in memory
+}
+
+func (s *blockedConcat) run(r *opdef.Run) error {
+	axis, err := concatAxis(r.Node, len(r.Out[0].Shape))
+	if err != nil {
+		return err
+	}
+	s.y = opdef.Physical(s.y[:0], opdef.Blocked, r.Out[0].Shape)
+	outer, inner, at := product(s.y[:axis]), product(s.y[axis+1:]), 0
+	y := opdef.Of[float32](r.Out[0])
+	for i := range r.In {
+		s.x = opdef.Physical(s.x[:0], opdef.Blocked, r.In[i].Shape)
+		if len(s.x) != len(s.y) || !slices.Equal(s.x[:axis], s.y[:axis]) || !slices.Equal(s.x[axis+1:], s.y[axis+1:]) || at+s.x[axis] > s.y[axis] {
+			return onnx.Invalidf("shapes %v and %v do not join at axis %d", r.In[0].Shape, r.In[i].Shape, axis)
+		}
+		x, n := opdef.Of[float32](r.In[i]), s.x[axis]*inner
+		for o := range outer {
+			copy(y[(o*s.y[axis]+at)*inner:][:n], x[o*n:])
+		}
+		at += s.x[axis]
+	}
+	return nil
 }
 
 func runConcat(m *mover) error {

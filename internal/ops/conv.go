@@ -14,8 +14,16 @@ import (
 var opConv = opdef.Def{
 	Type:    "Conv",
 	Infer:   inferConv,
-	Compile: floatKernel(0, forwardStep[float32](false), forwardStep[float64](false)),
+	Compile: compileConv,
+	Layouts: convLayouts,
 	Grad:    gradConv,
+}
+
+func compileConv(c *opdef.Compile) (opdef.Step, error) {
+	if c.OutLayout[0] == opdef.Blocked {
+		return blockedConvStep(c)
+	}
+	return floatKernel(0, forwardStep[float32](false), forwardStep[float64](false))(c)
 }
 
 func inferConv(c *opdef.Infer) error {
@@ -90,7 +98,7 @@ func forwardStep[T gemm.Float](relu bool) compiler {
 				p.Forward(r.Team, opdef.Of[T](r.In[0]), w, inputOf[T](r, 2), relu, opdef.Of[T](r.Out[0]), onnx.View[T](r.Scratch))
 				return nil
 			})
-		s.Held = packed.held()
+		s.Held, s.ShapeOnly = packed.held(), packed.shapeOnly(1)
 		return s, err
 	}
 }

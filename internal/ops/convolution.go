@@ -74,13 +74,7 @@ func convStep[T gemm.Float](c *opdef.Compile, image, weights int, scratch func(p
 			}
 			return scratch(p, max(b.Threads, 1)) * onnx.ElemOf[T]().Size()
 		},
-		Cost: func(b *opdef.Bound) opdef.Cost {
-			g, err := convGeometry(c.Node, b.In[image].Shape, b.In[weights].Shape)
-			if err != nil {
-				return opdef.Cost{}
-			}
-			return opdef.Cost{FLOP: 2 * int64(g.N) * int64(g.Pixels()) * int64(g.Weights()), Bytes: allBytes(b)}
-		},
+		Cost:  func(b *opdef.Bound) opdef.Cost { return convCost(c.Node, b, image, weights) },
 		State: func() any { return fresh() },
 		Run: func(r *opdef.Run) error {
 			p, err := r.State.(*convolution[T]).of(r.In[image].Shape, r.In[weights].Shape)
@@ -90,6 +84,15 @@ func convStep[T gemm.Float](c *opdef.Compile, image, weights int, scratch func(p
 			return run(p, r)
 		},
 	}, nil
+}
+
+// convCost counts the products and sums of a convolution that is summed directly, however it is computed.
+func convCost(n *onnx.Node, b *opdef.Bound, image, weights int) opdef.Cost {
+	g, err := convGeometry(n, b.In[image].Shape, b.In[weights].Shape)
+	if err != nil {
+		return opdef.Cost{}
+	}
+	return opdef.Cost{FLOP: 2 * int64(g.N) * int64(g.Pixels()) * int64(g.Weights()), Bytes: allBytes(b)}
 }
 
 // inputOf is the elements of input i; nil when absent.

@@ -12,6 +12,7 @@ var opDiv = opdef.Def{
 	Type:    "Div",
 	Infer:   inferArith(divDims),
 	Compile: dividing(arith(vec.Div)),
+	Layouts: broadcastWholeLayouts,
 	Upgrade: upgradeBroadcast,
 	Grad: func(c *opdef.Grad) error {
 		f := formula{c}

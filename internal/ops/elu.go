@@ -22,6 +22,7 @@ var opElu = opdef.Def{
 			return alpha * math.Expm1(v)
 		}
 	}),
+	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
 		return f.where(f.test("Greater", x, f.num(0)), f.num(1), f.mul(f.num(realAttr(f.Node, "alpha", 1)), f.one("Exp", x)))

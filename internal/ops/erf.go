@@ -15,6 +15,7 @@ var opErf = opdef.Def{
 	Type:    "Erf",
 	Infer:   opdef.SameAsFirst,
 	Compile: quick{vec.ErfOf, math.Erf}.compile(1),
+	Layouts: mapLayouts,
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
 		return f.mul(f.num(2/math.Sqrt(math.Pi)), f.one("Exp", f.one("Neg", f.square(x))))
 	}),

@@ -15,6 +15,7 @@ var opExp = opdef.Def{
 	Type:    "Exp",
 	Infer:   opdef.SameAsFirst,
 	Compile: quick{vec.ExpOf, math.Exp}.compile(1),
+	Layouts: mapWholeLayouts,
 	Upgrade: dropConsumed,
 	Grad:    times(func(f formula, x, y *onnx.Value) *onnx.Value { return y }),
 }

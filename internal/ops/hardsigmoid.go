@@ -12,9 +12,9 @@ var opHardSigmoid = opdef.Def{
 	Type:  "HardSigmoid",
 	Infer: opdef.SameAsFirst,
 	Compile: activation(func(n *onnx.Node) func(float64) float64 {
-		alpha, beta := realAttr(n, "alpha", 0.2), realAttr(n, "beta", 0.5)
-		return func(v float64) float64 { return max(0, min(1, float64(alpha*v)+beta)) }
+		return hardSigmoid(realAttr(n, "alpha", 0.2), realAttr(n, "beta", 0.5))
 	}),
+	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
 		rising := f.test("And", f.test("Greater", y, f.num(0)), f.test("Less", y, f.num(1)))

@@ -12,6 +12,7 @@ var opHardSwish = opdef.Def{
 	Type:    "HardSwish",
 	Infer:   opdef.SameAsFirst,
 	Compile: function(func(v float64) float64 { return v * max(0, min(1, v/6+0.5)) }),
+	Layouts: mapLayouts,
 	Grad: times(func(f formula, x, _ *onnx.Value) *onnx.Value {
 		inner := f.add(f.div(x, f.num(3)), f.num(0.5))
 		upper := f.where(f.test("Less", x, f.num(3)), inner, f.num(1))

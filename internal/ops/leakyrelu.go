@@ -9,17 +9,10 @@ import (
 //
 // Opset 6: consumed_inputs goes. 16: types.
 var opLeakyRelu = opdef.Def{
-	Type:  "LeakyRelu",
-	Infer: opdef.SameAsFirst,
-	Compile: activation(func(n *onnx.Node) func(float64) float64 {
-		alpha := realAttr(n, "alpha", 0.01)
-		return func(v float64) float64 {
-			if v < 0 {
-				return alpha * v
-			}
-			return v
-		}
-	}),
+	Type:    "LeakyRelu",
+	Infer:   opdef.SameAsFirst,
+	Compile: activation(func(n *onnx.Node) func(float64) float64 { return leakyRelu(realAttr(n, "alpha", 0.01)) }),
+	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
 		return f.where(f.test("Greater", x, f.num(0)), f.num(1), f.num(realAttr(f.Node, "alpha", 0.01)))

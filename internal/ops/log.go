@@ -13,6 +13,7 @@ var opLog = opdef.Def{
 	Type:    "Log",
 	Infer:   opdef.SameAsFirst,
 	Compile: function(math.Log),
+	Layouts: mapWholeLayouts,
 	Upgrade: dropConsumed,
 	Grad: func(c *opdef.Grad) error {
 		c.SetDX(0, formula{c}.div(c.DY(0), c.In(0)))

@@ -12,6 +12,7 @@ var opMax = opdef.Def{
 	Type:    "Max",
 	Infer:   inferArith(maxDims),
 	Compile: arith(vec.Max),
+	Layouts: broadcastLayouts,
 	Upgrade: dropConsumed,
 	Grad:    gradExtreme,
 }

@@ -12,6 +12,7 @@ var opMin = opdef.Def{
 	Type:    "Min",
 	Infer:   inferArith(minDims),
 	Compile: arith(vec.Min),
+	Layouts: broadcastLayouts,
 	Upgrade: dropConsumed,
 	Grad:    gradExtreme,
 }

@@ -15,6 +15,7 @@ var opMish = opdef.Def{
 	Type:    "Mish",
 	Infer:   opdef.SameAsFirst,
 	Compile: function(func(v float64) float64 { return v * math.Tanh(vec.Softplus(v)) }),
+	Layouts: mapLayouts,
 	Grad: times(func(f formula, x, _ *onnx.Value) *onnx.Value {
 		t := f.one("Tanh", f.one("Softplus", x))
 		slope := f.mul(f.sub(f.num(1), f.square(t)), f.one("Sigmoid", x))

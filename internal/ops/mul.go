@@ -12,6 +12,7 @@ var opMul = opdef.Def{
 	Type:    "Mul",
 	Infer:   inferArith(mulDims),
 	Compile: arith(vec.Mul),
+	Layouts: broadcastLayouts,
 	Upgrade: upgradeBroadcast,
 	Grad: func(c *opdef.Grad) error {
 		for i := range 2 {

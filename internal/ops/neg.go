@@ -12,6 +12,7 @@ var opNeg = opdef.Def{
 	Type:    "Neg",
 	Infer:   opdef.SameAsFirst,
 	Compile: arith(vec.Neg),
+	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad: func(c *opdef.Grad) error {
 		c.SetDX(0, formula{c}.one("Neg", c.DY(0)))

@@ -19,6 +19,8 @@ type pointwise[T, R onnx.Number] struct {
 	f        func(y []R, x [][]T)
 	in       []source[T]
 	at       []int // which input of the node each of in is; nil: all in order
+	blocked  []*operand
+	shape    []int // of the output in memory
 	out      []R
 	outHalf  []uint16
 	narrow   func(dst []uint16, src []R)
@@ -60,13 +62,25 @@ func (p *pointwise[T, R]) bind(r *opdef.Run) int {
 	if p.narrow != nil || p.buffered {
 		p.chunk = chunkSize
 	}
+	p.shape = opdef.Physical(p.shape[:0], y.Layout, y.Shape)
 	for i := range p.in {
-		open(&p.in[i], &r.In[p.input(i)], y.Shape)
+		p.open(r, i)
 		if !p.in[i].direct() {
 			p.chunk = chunkSize
 		}
 	}
-	return y.Len()
+	return product(p.shape)
+}
+
+// open points source i at its input of r.
+func (p *pointwise[T, R]) open(r *opdef.Run, i int) {
+	k := p.input(i)
+	if p.blocked != nil && p.blocked[k] != nil {
+		data, _ := any(p.blocked[k].data).([]T)
+		p.in[i].set(data, p.blocked[k].shape, p.shape)
+		return
+	}
+	open(&p.in[i], &r.In[k], p.shape)
 }
 
 func (p *pointwise[T, R]) input(i int) int {
@@ -144,11 +158,12 @@ func halfStep[R onnx.Number](c *opdef.Compile, f func(y []R, x [][]float32)) (op
 }
 
 func pointStepOf[T, R onnx.Number](c *opdef.Compile, half *format, f func(y []R, x [][]T)) (opdef.Step, error) {
-	n := c.Node.NumIn()
+	n, operands := c.Node.NumIn(), blockedOperands(c)
 	s := opdef.Step{
 		State: func() any {
 			p := newPointwise(n, f)
 			p.setHalf(half)
+			p.blocked = operands
 			return p
 		},
 		Run: func(r *opdef.Run) error {

@@ -15,6 +15,7 @@ var opPRelu = opdef.Def{
 	Type:    "PRelu",
 	Infer:   inferPRelu,
 	Compile: arith(vec.PRelu),
+	Layouts: broadcastLayouts,
 	Upgrade: upgradePRelu,
 	Grad:    gradPRelu,
 }

@@ -12,6 +12,7 @@ var opRelu = opdef.Def{
 	Type:    "Relu",
 	Infer:   opdef.SameAsFirst,
 	Compile: arith(vec.Relu),
+	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad:    gradFromOutput("ReluGrad"),
 }

@@ -22,6 +22,7 @@ var opSelu = opdef.Def{
 			return gamma * alpha * math.Expm1(v)
 		}
 	}),
+	Layouts: mapLayouts,
 	Upgrade: upgradeSelu,
 	Grad: times(func(f formula, x, _ *onnx.Value) *onnx.Value {
 		alpha, gamma := seluAttrs(f.Node)

@@ -12,6 +12,7 @@ var opSigmoid = opdef.Def{
 	Type:    "Sigmoid",
 	Infer:   opdef.SameAsFirst,
 	Compile: quick{vec.SigmoidOf, vec.Sigmoid}.compile(1),
+	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad:    gradFromOutput("SigmoidGrad"),
 }

@@ -13,5 +13,6 @@ var opSoftplus = opdef.Def{
 	Type:    "Softplus",
 	Infer:   opdef.SameAsFirst,
 	Compile: function(vec.Softplus),
+	Layouts: mapLayouts,
 	Grad:    times(func(f formula, x, y *onnx.Value) *onnx.Value { return f.one("Sigmoid", x) }),
 }

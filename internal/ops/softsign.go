@@ -14,6 +14,7 @@ var opSoftsign = opdef.Def{
 	Type:    "Softsign",
 	Infer:   opdef.SameAsFirst,
 	Compile: function(func(v float64) float64 { return v / (1 + math.Abs(v)) }),
+	Layouts: mapLayouts,
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {
 		return f.one("Reciprocal", f.square(f.add(f.num(1), f.one("Abs", x))))
 	}),

@@ -14,6 +14,7 @@ var opSqrt = opdef.Def{
 	Type:    "Sqrt",
 	Infer:   opdef.SameAsFirst,
 	Compile: function(math.Sqrt),
+	Layouts: mapWholeLayouts,
 	Upgrade: dropConsumed,
 	Grad:    times(func(f formula, x, y *onnx.Value) *onnx.Value { return f.div(f.num(0.5), y) }),
 }

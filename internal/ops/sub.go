@@ -12,6 +12,7 @@ var opSub = opdef.Def{
 	Type:    "Sub",
 	Infer:   inferArith(subDims),
 	Compile: arith(vec.Sub),
+	Layouts: broadcastLayouts,
 	Upgrade: upgradeBroadcast,
 	Grad: func(c *opdef.Grad) error {
 		if c.Needs(0) {

@@ -12,6 +12,7 @@ var opSum = opdef.Def{
 	Type:    "Sum",
 	Infer:   inferVariadic,
 	Compile: arith(vec.Add),
+	Layouts: broadcastLayouts,
 	Upgrade: dropConsumed,
 	Grad: func(c *opdef.Grad) error {
 		for i := range c.Node.NumIn() {

@@ -17,6 +17,7 @@ var opSwish = opdef.Def{
 		exact := func(v float64) float64 { return v * vec.Sigmoid(alpha*v) }
 		return quick{vec.SwishOf, exact}.compile(alpha)(c)
 	},
+	Layouts: mapLayouts,
 	Grad: times(func(f formula, x, _ *onnx.Value) *onnx.Value {
 		ax := f.mul(f.num(realAttr(f.Node, "alpha", 1)), x)
 		s := f.one("Sigmoid", ax)

@@ -14,6 +14,7 @@ var opTanh = opdef.Def{
 	Type:    "Tanh",
 	Infer:   opdef.SameAsFirst,
 	Compile: quick{vec.TanhOf, math.Tanh}.compile(1),
+	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad:    gradFromOutput("TanhGrad"),
 }

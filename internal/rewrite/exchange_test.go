@@ -41,7 +41,7 @@ func TestOptimise_exchange(t *testing.T) {
 		names := []string{g.Outputs[0].Name, g.Outputs[1].Name, g.Outputs[2].Name}
 		optimise(t, g, rewrite.Options{Level: 2})
 		ops := opTypes(g)
-		require.Contains(t, ops, "ConvRelu")
+		require.Contains(t, ops, "FusedConv")
 		for _, n := range g.Nodes {
 			if n.OpType == "ReluGrad" {
 				require.Same(t, g.Outputs[0], n.In(1), "reads what was pooled")

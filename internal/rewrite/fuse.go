@@ -6,11 +6,12 @@ import (
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
-// fuse lets products do what would follow them while their results are in registers: MatMul the Add of a bias; Conv, Gemm and
-// that MatMul a Relu. The operators that do both are private and have no gradient, so this comes after autodiff. A gradient
-// that reads the result of Relu does not mind.
+// fuse lets products do what would follow them while their results are in registers: MatMul the Add of a bias; Gemm and that
+// MatMul a Relu; Conv what fuseConvs says. The operators that do both are private and have no gradient, so this comes after
+// autodiff. A gradient that reads the result of Relu does not mind.
 func (p *optimiser) fuse() error {
 	return graphs(p.g, func(g *onnx.Graph) error {
+		p.fuseConvs(g)
 		p.merge(g, "Add", p.fuseBias)
 		p.merge(g, "Relu", p.fuseRelu)
 		return nil
@@ -83,8 +84,6 @@ func (p *optimiser) fuseRelu(relu *onnx.Node) bool {
 	}
 	n := x.Node()
 	switch {
-	case is(n, "Conv"):
-		p.takeOver(n, relu, "ConvRelu")
 	case is(n, "Gemm") && n.Float("alpha", 1) == 1:
 		p.takeOver(n, relu, "GemmRelu")
 	case isPrivate(n, "MatMulAdd"):
