@@ -125,6 +125,7 @@ func (f *file) vecKernels(set isa) {
 	g.adam(false)
 	g.sums()
 	g.affine()
+	(&narrowGen{vecGen{file: f, isa: set, step: set.bytes}}).functions()
 	w := &wideGen{vecGen: vecGen{file: f, isa: set, step: set.bytes / 2}}
 	w.functions()
 	w.batch()

@@ -4,7 +4,7 @@ package main
 // float64, without fused operations, so that plain Go does the same.
 //
 // Registers: vector 0 is x, 1 the exponent and then its rest, 2 the power of
-// two, 3 the result, 4 to 6 what a function needs, 7 a constant.
+// two, 3 the result, 4 and 5 what a function needs, 7 a constant.
 type wideGen struct{ vecGen }
 
 // The places of the constants; the package vec has them in the same order.
@@ -14,20 +14,9 @@ const (
 	cLow
 	cHigh
 	cOne
-	cTwo
 	cBias
-	cAbs
-	cSign
-	cFar
-	cHalf
 	cAlpha
-	cTanh1
-	cTanh3
-	cGeluCenter
-	cErfCenter
 	cExp
-	cErfc = cExp + 7
-	cErf  = cErfc + 13
 )
 
 // constant loads constant i into register 7.
@@ -120,34 +109,6 @@ func (g *wideGen) over(i int) {
 	g.op("VDIVPD", g.v(3), i, 3)
 }
 
-// erfc makes e to the power of register 1, times the polynomial of erfc at the
-// size of x in register 5 about a center, in register 3.
-func (g *wideGen) erfc(center int) {
-	g.exp()
-	g.limit("VMINPD", cFar, 5)
-	g.with("VSUBPD", center, 5, 4)
-	g.with("VADDPD", center, 5, 6)
-	g.op("VDIVPD", g.v(6), 4, 4)
-	g.poly(cErfc, 13, 4, 6)
-	g.op("VMULPD", g.v(6), 3, 3)
-}
-
-// when moves register from to register to where left is greater than right.
-func (g *wideGen) when(left, right, from, to int) {
-	if g.mask {
-		g.p("VCMPPD $0x1E, %s, %s, K2\nVMOVAPD %s, K2, %s", g.v(right), g.v(left), g.v(from), g.v(to))
-		return
-	}
-	g.p("VCMPPD $0x1E, %s, %s, %s", g.v(right), g.v(left), g.v(7))
-	g.p("VBLENDVPD %s, %s, %s, %s", g.v(7), g.v(from), g.v(to), g.v(to))
-}
-
-// sign gives register 3 the sign of x.
-func (g *wideGen) sign() {
-	g.with("VANDPD", cSign, 0, 0)
-	g.op("VORPD", g.v(0), 3, 3)
-}
-
 func (g *wideGen) function(name string, body func()) {
 	fn := "f32" + name + g.name
 	g.frame = newFrame()
@@ -186,67 +147,10 @@ func lower(s string) string { return string(s[0]|0x20) + s[1:] }
 
 // functions prints all of them for one instruction set.
 func (g *wideGen) functions() {
-	g.function("Exp", func() {
-		g.p("VMOVAPD %s, %s", g.v(0), g.v(1))
-		g.exp()
-	})
-	g.function("Sigmoid", func() {
-		g.negative(0)
-		g.exp()
-		g.p("VBROADCASTSD %d(DX), %s", 8*cOne, g.v(4))
-		g.over(4)
-	})
 	g.function("Swish", func() {
 		g.with("VMULPD", cAlpha, 0, 5)
 		g.negative(5)
 		g.exp()
 		g.over(0)
-	})
-	g.function("Tanh", func() {
-		g.with("VANDPD", cAbs, 0, 1)
-		g.op("VADDPD", g.v(1), 1, 1)
-		g.limit("VMINPD", cFar, 1)
-		g.split()
-		g.op("VMULPD", g.v(4), 3, 3)
-		g.with("VSUBPD", cOne, 4, 4)
-		g.op("VADDPD", g.v(4), 3, 3)
-		g.with("VADDPD", cTwo, 3, 5)
-		g.op("VDIVPD", g.v(5), 3, 3)
-		g.sign()
-	})
-	g.function("GeluTanh", func() {
-		g.op("VMULPD", g.v(0), 0, 5)
-		g.with("VMULPD", cTanh3, 5, 5)
-		g.with("VADDPD", cTanh1, 5, 5)
-		g.op("VMULPD", g.v(0), 5, 5)
-		g.negative(5)
-		g.exp()
-		g.over(0)
-	})
-	g.function("Gelu", func() {
-		g.op("VMULPD", g.v(0), 0, 5)
-		g.with("VMULPD", cHalf, 5, 5)
-		g.negative(5)
-		g.with("VANDPD", cAbs, 0, 5)
-		g.erfc(cGeluCenter)
-		g.with("VMULPD", cHalf, 3, 3)
-		g.p("VBROADCASTSD %d(DX), %s", 8*cOne, g.v(4))
-		g.op("VSUBPD", g.v(3), 4, 4)
-		g.zero(5)
-		g.when(0, 5, 4, 3)
-		g.op("VMULPD", g.v(0), 3, 3)
-	})
-	g.function("Erf", func() {
-		g.op("VMULPD", g.v(0), 0, 5)
-		g.negative(5)
-		g.with("VANDPD", cAbs, 0, 5)
-		g.erfc(cErfCenter)
-		g.p("VBROADCASTSD %d(DX), %s", 8*cOne, g.v(4))
-		g.op("VSUBPD", g.v(3), 4, 3)
-		g.op("VMULPD", g.v(5), 5, 1)
-		g.poly(cErf, 8, 1, 6)
-		g.op("VMULPD", g.v(5), 6, 6)
-		g.when(4, 5, 6, 3)
-		g.sign()
 	})
 }

@@ -96,37 +96,42 @@ func f32AffineAVX512(n int, y []float32, x []float32, c []float32)
 // f32ExpAVX512 computes y[i] = exp(x[i]), see the function exp, with the constants c.
 //
 //go:noescape
-func f32ExpAVX512(n int, y []float32, x []float32, c []float64)
+func f32ExpAVX512(n int, y []float32, x []float32, c []float32)
 
 // f32SigmoidAVX512 computes y[i] = sigmoid(x[i]), see the function sigmoid, with the constants c.
 //
 //go:noescape
-func f32SigmoidAVX512(n int, y []float32, x []float32, c []float64)
+func f32SigmoidAVX512(n int, y []float32, x []float32, c []float32)
+
+// f32SiluAVX512 computes y[i] = silu(x[i]), see the function silu, with the constants c.
+//
+//go:noescape
+func f32SiluAVX512(n int, y []float32, x []float32, c []float32)
+
+// f32TanhAVX512 computes y[i] = tanh(x[i]), see the function tanh, with the constants c.
+//
+//go:noescape
+func f32TanhAVX512(n int, y []float32, x []float32, c []float32)
+
+// f32GeluTanhAVX512 computes y[i] = geluTanh(x[i]), see the function geluTanh, with the constants c.
+//
+//go:noescape
+func f32GeluTanhAVX512(n int, y []float32, x []float32, c []float32)
+
+// f32GeluAVX512 computes y[i] = gelu(x[i]), see the function gelu, with the constants c.
+//
+//go:noescape
+func f32GeluAVX512(n int, y []float32, x []float32, c []float32)
+
+// f32ErfAVX512 computes y[i] = erf(x[i]), see the function erf, with the constants c.
+//
+//go:noescape
+func f32ErfAVX512(n int, y []float32, x []float32, c []float32)
 
 // f32SwishAVX512 computes y[i] = swish(x[i]), see the function swish, with the constants c.
 //
 //go:noescape
 func f32SwishAVX512(n int, y []float32, x []float32, c []float64)
-
-// f32TanhAVX512 computes y[i] = tanh(x[i]), see the function tanh, with the constants c.
-//
-//go:noescape
-func f32TanhAVX512(n int, y []float32, x []float32, c []float64)
-
-// f32GeluTanhAVX512 computes y[i] = geluTanh(x[i]), see the function geluTanh, with the constants c.
-//
-//go:noescape
-func f32GeluTanhAVX512(n int, y []float32, x []float32, c []float64)
-
-// f32GeluAVX512 computes y[i] = gelu(x[i]), see the function gelu, with the constants c.
-//
-//go:noescape
-func f32GeluAVX512(n int, y []float32, x []float32, c []float64)
-
-// f32ErfAVX512 computes y[i] = erf(x[i]), see the function erf, with the constants c.
-//
-//go:noescape
-func f32ErfAVX512(n int, y []float32, x []float32, c []float64)
 
 // f32DeviationsAVX512 adds n elements, a multiple of 16, to sums:
 //
@@ -243,37 +248,42 @@ func f32AffineAVX2(n int, y []float32, x []float32, c []float32)
 // f32ExpAVX2 computes y[i] = exp(x[i]), see the function exp, with the constants c.
 //
 //go:noescape
-func f32ExpAVX2(n int, y []float32, x []float32, c []float64)
+func f32ExpAVX2(n int, y []float32, x []float32, c []float32)
 
 // f32SigmoidAVX2 computes y[i] = sigmoid(x[i]), see the function sigmoid, with the constants c.
 //
 //go:noescape
-func f32SigmoidAVX2(n int, y []float32, x []float32, c []float64)
+func f32SigmoidAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32SiluAVX2 computes y[i] = silu(x[i]), see the function silu, with the constants c.
+//
+//go:noescape
+func f32SiluAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32TanhAVX2 computes y[i] = tanh(x[i]), see the function tanh, with the constants c.
+//
+//go:noescape
+func f32TanhAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32GeluTanhAVX2 computes y[i] = geluTanh(x[i]), see the function geluTanh, with the constants c.
+//
+//go:noescape
+func f32GeluTanhAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32GeluAVX2 computes y[i] = gelu(x[i]), see the function gelu, with the constants c.
+//
+//go:noescape
+func f32GeluAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32ErfAVX2 computes y[i] = erf(x[i]), see the function erf, with the constants c.
+//
+//go:noescape
+func f32ErfAVX2(n int, y []float32, x []float32, c []float32)
 
 // f32SwishAVX2 computes y[i] = swish(x[i]), see the function swish, with the constants c.
 //
 //go:noescape
 func f32SwishAVX2(n int, y []float32, x []float32, c []float64)
-
-// f32TanhAVX2 computes y[i] = tanh(x[i]), see the function tanh, with the constants c.
-//
-//go:noescape
-func f32TanhAVX2(n int, y []float32, x []float32, c []float64)
-
-// f32GeluTanhAVX2 computes y[i] = geluTanh(x[i]), see the function geluTanh, with the constants c.
-//
-//go:noescape
-func f32GeluTanhAVX2(n int, y []float32, x []float32, c []float64)
-
-// f32GeluAVX2 computes y[i] = gelu(x[i]), see the function gelu, with the constants c.
-//
-//go:noescape
-func f32GeluAVX2(n int, y []float32, x []float32, c []float64)
-
-// f32ErfAVX2 computes y[i] = erf(x[i]), see the function erf, with the constants c.
-//
-//go:noescape
-func f32ErfAVX2(n int, y []float32, x []float32, c []float64)
 
 // f32DeviationsAVX2 adds n elements, a multiple of 16, to sums:
 //

@@ -16,13 +16,14 @@ type Table struct {
 	relu               func(y, x []float32)
 	reluGrad           func(dx, dy, y []float32)
 	functions          [len(genericFunctions)]functionKernel
+	swish              func(y, x []float32, c *[cEnd]float64)
 }
 
 var generic = Table{
 	Level: cpu.Generic,
 	add:   add[float32], sub: sub[float32], mul: mul[float32], div: div[float32],
 	relu: relu[float32], reluGrad: reluGrad[float32],
-	functions: genericFunctions,
+	functions: genericFunctions, swish: swish,
 }
 
 // For is the table of a level, which must be one of cpu.Supported, or the best below it.
@@ -63,10 +64,14 @@ func (t *Table) Traced(called func(entry string)) *Table {
 		t.relu(y, x)
 	}
 	for i, f := range t.functions {
-		c.functions[i] = func(y, x []float32, k *[cEnd]float64) {
+		c.functions[i] = func(y, x []float32) {
 			called(fmt.Sprintf("function %d", i))
-			f(y, x, k)
+			f(y, x)
 		}
+	}
+	c.swish = func(y, x []float32, k *[cEnd]float64) {
+		called("swish")
+		t.swish(y, x, k)
 	}
 	return &c
 }

@@ -13,12 +13,13 @@ var (
 		functions: [...]functionKernel{
 			ExpOf:      functionBy(f32ExpAVX512),
 			SigmoidOf:  functionBy(f32SigmoidAVX512),
-			SwishOf:    functionBy(f32SwishAVX512),
+			SwishOf:    functionBy(f32SiluAVX512),
 			TanhOf:     functionBy(f32TanhAVX512),
 			GeluOf:     functionBy(f32GeluAVX512),
 			GeluTanhOf: functionBy(f32GeluTanhAVX512),
 			ErfOf:      functionBy(f32ErfAVX512),
 		},
+		swish: func(y, x []float32, c *[cEnd]float64) { f32SwishAVX512(len(y), y, x[:len(y)], c[:]) },
 	}
 	avx2 = Table{
 		Level: cpu.AVX2,
@@ -28,12 +29,13 @@ var (
 		functions: [...]functionKernel{
 			ExpOf:      functionBy(f32ExpAVX2),
 			SigmoidOf:  functionBy(f32SigmoidAVX2),
-			SwishOf:    functionBy(f32SwishAVX2),
+			SwishOf:    functionBy(f32SiluAVX2),
 			TanhOf:     functionBy(f32TanhAVX2),
 			GeluOf:     functionBy(f32GeluAVX2),
 			GeluTanhOf: functionBy(f32GeluTanhAVX2),
 			ErfOf:      functionBy(f32ErfAVX2),
 		},
+		swish: func(y, x []float32, c *[cEnd]float64) { f32SwishAVX2(len(y), y, x[:len(y)], c[:]) },
 	}
 )
 
@@ -51,8 +53,8 @@ func ternary(f func(n int, y, a, b []float32)) func(y, a, b []float32) {
 	return func(y, a, b []float32) { f(len(y), y, a[:len(y)], b[:len(y)]) }
 }
 
-func functionBy(f func(n int, y, x []float32, c []float64)) functionKernel {
-	return func(y, x []float32, c *[cEnd]float64) { f(len(y), y, x[:len(y)], c[:]) }
+func functionBy(f func(n int, y, x, c []float32)) functionKernel {
+	return func(y, x []float32) { f(len(y), y, x[:len(y)], narrow[:]) }
 }
 
 // The kernels below take pointers to what their callers keep on the stack, which a call through the table would move to the
