@@ -64,7 +64,7 @@ func newDepthwise(t *Table, g *conv.Geometry, o Options) kernel {
 	if d.kind != nil {
 		d.stretches = stretches(g, t.depthwise.pixels)
 	} else {
-		d.pieces = pieces(columns, false)
+		d.pieces = pieces(columns, d.step[1], false)
 	}
 	d.share = newShare(g.N*Blocks(g.C), d.out[0], d.out[1]*g.Taps()*Lanes)
 	d.band = max(activateElements/(d.out[1]*Lanes), 1)

@@ -43,12 +43,12 @@ func lines(rows []window, width, kernel int) []line {
 	return all
 }
 
-// pieces cuts an output row. With again the last piece of some pixels of one
+// pieces cuts an output row whose windows are stride pixels apart. With again the last piece of some pixels of one
 // kind may compute some that the one before it has computed as well.
-func pieces(columns []window, again bool) []piece {
+func pieces(columns []window, stride int, again bool) []piece {
 	var all []piece
 	for o := 0; o < len(columns); {
-		n := alike(columns[o:])
+		n := alike(columns[o:], stride)
 		for end := o + n; o < end; {
 			from, count := o, 1
 			switch {
@@ -69,12 +69,15 @@ func pieces(columns []window, again bool) []piece {
 }
 
 // alike counts the first windows that have the same taps.
-func alike(columns []window) int {
-	n := 1
-	for n < len(columns) && columns[n].skip == columns[0].skip && columns[n].taps == columns[0].taps && columns[n].area == columns[0].area {
-		n++
+func alike(columns []window, stride int) int {
+	want := columns[0]
+	for n, w := range columns {
+		if w != want {
+			return n
+		}
+		want.first += stride
 	}
-	return n
+	return len(columns)
 }
 
 // A share cuts the rows of all planes into tiles of about the same cost:

@@ -25,11 +25,11 @@ func (p *Plan[T]) runAverage(team *parallel.Team, k kind, x, y []T, countPads bo
 }
 
 // count returns the divisor of a window.
-func (j *job[T]) count(s *walk, w window) T {
+func (j *job[T]) count(s *walk, w Window) T {
 	if j.countPads {
-		return T(s.area * w.area)
+		return T(s.area * w.Area)
 	}
-	return T(s.rows * w.taps)
+	return T(s.rows * w.Taps)
 }
 
 func (j *job[T]) averageChannel(x, y []T) {
@@ -41,8 +41,8 @@ func (j *job[T]) averageChannel(x, y []T) {
 		for o, w := range columns {
 			var total T
 			for range rows.rows {
-				if at := rows.next()*width + w.first; w.taps > 0 {
-					total += sum(x[at:at+(w.taps-1)*w.step+1], w.step)
+				if at := rows.next()*width + w.First; w.Taps > 0 {
+					total += sum(x[at:at+(w.Taps-1)*w.Step+1], w.Step)
 				}
 			}
 			if n := j.count(&rows, w); n > 0 {
@@ -86,7 +86,7 @@ func (j *job[T]) averageChannelBackward(dx, dy []T) {
 			}
 			share := dy[r*j.ow+o] / n
 			for range rows.rows {
-				for t, i := 0, rows.next()*width+w.first; t < w.taps; t, i = t+1, i+w.step {
+				for t, i := 0, rows.next()*width+w.First; t < w.Taps; t, i = t+1, i+w.Step {
 					dx[i] += share
 				}
 			}

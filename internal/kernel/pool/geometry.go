@@ -110,26 +110,26 @@ func product(sizes []int) int {
 	return n
 }
 
-// A window is the part of a kernel that lies in the image, along one axis.
-type window struct {
-	first int // the input of the first tap
-	taps  int // may be 0
-	step  int // from one tap to the next
-	area  int // taps in the image and its padding
+// A Window is the part of a kernel that lies in the image, along one axis.
+type Window struct {
+	First int // the input of the first tap
+	Taps  int // may be 0
+	Step  int // from one tap to the next
+	Area  int // taps in the image and its padding
 }
 
-// windows returns the windows along one axis.
-func (g *Geometry) windows(axis int) []window {
+// Windows returns the windows along one axis.
+func (g *Geometry) Windows(axis int) []Window {
 	in, s, d, before := g.In[axis], g.Strides[axis], g.Dilations[axis], g.Pads[axis]
 	end := in + g.Pads[len(g.In)+axis]
-	all := make([]window, g.Out[axis])
+	all := make([]Window, g.Out[axis])
 	for o := range all {
 		from := o*s - before
 		lo := clampTaps(-from, d, g.Kernel[axis])
 		hi := clampTaps(in-from, d, g.Kernel[axis])
-		w := window{step: d, area: clampTaps(end-from, d, g.Kernel[axis])}
+		w := Window{Step: d, Area: clampTaps(end-from, d, g.Kernel[axis])}
 		if hi > lo {
-			w.first, w.taps = from+lo*d, hi-lo
+			w.First, w.Taps = from+lo*d, hi-lo
 		}
 		all[o] = w
 	}

@@ -74,7 +74,7 @@ func (p *Plan[T]) eachWindow(f func(o int, each func(func(i int)))) {
 		for o, w := range p.windows[last] {
 			f(r*p.ow+o, func(do func(i int)) {
 				for range rows.rows {
-					for t, i := 0, rows.next()*p.g.In[last]+w.first; t < w.taps; t, i = t+1, i+w.step {
+					for t, i := 0, rows.next()*p.g.In[last]+w.First; t < w.Taps; t, i = t+1, i+w.Step {
 						do(i)
 					}
 				}

@@ -120,7 +120,7 @@ func (j *job[T]) maxWindows(x, y []T, indices []int64) {
 		for o, w := range columns {
 			best, at := least[T](), -1
 			for range rows.rows {
-				for t, i := 0, rows.next()*width+w.first; t < w.taps; t, i = t+1, i+w.step {
+				for t, i := 0, rows.next()*width+w.First; t < w.Taps; t, i = t+1, i+w.Step {
 					if v := x[i]; v > best || at < 0 || v != v && best == best {
 						best, at = v, i
 					}

@@ -18,7 +18,7 @@ type Plan[T Number] struct {
 	g       *Geometry
 	in, out int // elements of a channel
 	ow      int
-	windows [][]window // by axis and output
+	windows [][]Window // by axis and output
 	rows    int        // output rows of a channel
 	halves  bool       // two axes, kernel and stride 2, no padding
 
@@ -36,7 +36,7 @@ func NewPlan[T Number](t *Table, g *Geometry) *Plan[T] {
 		return p // nothing to compute, and the sizes of nothing may be large
 	}
 	for axis := range g.In {
-		p.windows = append(p.windows, g.windows(axis))
+		p.windows = append(p.windows, g.Windows(axis))
 	}
 	p.halves = last == 1
 	for axis := range g.In {
@@ -51,7 +51,7 @@ func NewPlan[T Number](t *Table, g *Geometry) *Plan[T] {
 type walk struct {
 	axes  int
 	sizes [maxAxes]int // of the input
-	w     [maxAxes]window
+	w     [maxAxes]Window
 	tap   [maxAxes]int
 	rows  int // input rows in all
 	area  int // the same with those in the padding
@@ -63,8 +63,8 @@ func (p *Plan[T]) to(s *walk, r int) {
 	for axis := s.axes - 1; axis >= 0; axis-- {
 		n := p.g.Out[axis]
 		s.sizes[axis], s.w[axis], s.tap[axis] = p.g.In[axis], p.windows[axis][r%n], 0
-		s.rows *= s.w[axis].taps
-		s.area *= s.w[axis].area
+		s.rows *= s.w[axis].Taps
+		s.area *= s.w[axis].Area
 		r /= n
 	}
 }
@@ -73,10 +73,10 @@ func (p *Plan[T]) to(s *walk, r int) {
 func (s *walk) next() int {
 	row := 0
 	for axis := range s.axes {
-		row = row*s.sizes[axis] + s.w[axis].first + s.tap[axis]*s.w[axis].step
+		row = row*s.sizes[axis] + s.w[axis].First + s.tap[axis]*s.w[axis].Step
 	}
 	for axis := s.axes - 1; axis >= 0; axis-- {
-		if s.tap[axis]++; s.tap[axis] < s.w[axis].taps {
+		if s.tap[axis]++; s.tap[axis] < s.w[axis].Taps {
 			break
 		}
 		s.tap[axis] = 0
@@ -127,6 +127,10 @@ func (j *job[T]) Tile(i int) {
 	each := j.channelsPerTile()
 	for c := i * each; c < min((i+1)*each, j.g.N*j.g.C); c++ {
 		x, y := j.x[c*j.in:][:j.in], j.y[c*j.out:][:j.out]
+		if j.out == 0 { // no windows: there is nothing but zeros to hand back
+			clear(j.backward(x))
+			continue
+		}
 		switch j.kind {
 		case maximum:
 			j.maxChannel(c, x, y)
@@ -138,6 +142,14 @@ func (j *job[T]) Tile(i int) {
 			j.averageChannelBackward(x, y)
 		}
 	}
+}
+
+// backward returns x if the job computes it.
+func (j *job[T]) backward(x []T) []T {
+	if j.kind == maximumBackward || j.kind == averageBackward {
+		return x
+	}
+	return nil
 }
 
 func (p *Plan[T]) checkLengths(x, y []T) {

@@ -372,3 +372,17 @@ func BenchmarkPool(b *testing.B) {
 	measure("Average", func() { p.Average(nil, x, y, false) })
 	measure("AverageBackward", func() { p.AverageBackward(nil, y, x, false) })
 }
+
+// TestPool_noWindows: an image may be too small for its windows.
+func TestPool_noWindows(t *testing.T) {
+	g := geometry(t, 1, 2, []int{2, 2}, []int{0, 1}, []int{3, 2}, nil, nil, nil)
+	p := NewPlan[float32](nil, g)
+	x := []float32{1, 2, 3, 4, 5, 6, 7, 8}
+	p.Max(nil, x, nil, nil, false)
+	p.Average(nil, x, nil, true)
+	require.NoError(t, p.MaxBackward(nil, nil, nil, x))
+	require.Equal(t, make([]float32, 8), x)
+	x[3] = 1
+	p.AverageBackward(nil, nil, x, true)
+	require.Equal(t, make([]float32, 8), x)
+}
