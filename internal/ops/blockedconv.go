@@ -14,6 +14,7 @@ type blockedConv struct {
 	options blocked.Options
 	x, w    []int
 	plan    *blocked.Plan
+	packed  []float32 // constant weights as the plan reads them; nil: not yet known
 }
 
 // of is the plan for the given shapes.
@@ -28,7 +29,7 @@ func (s *blockedConv) of(x, w []int) (*blocked.Plan, error) {
 	if !blocked.Supports(len(g.In), g.C, g.M, g.Groups) {
 		return nil, onnx.Internalf("no blocked convolution of %v by %v", x, w)
 	}
-	s.plan, s.x, s.w = blocked.NewPlan(nil, g, s.options), slices.Clone(x), slices.Clone(w)
+	s.plan, s.x, s.w, s.packed = blocked.NewPlan(nil, g, s.options), slices.Clone(x), slices.Clone(w), nil
 	return s.plan, nil
 }
 
@@ -78,17 +79,21 @@ func (k *blockedKernel) scratch(s *blockedConv, b *opdef.Bound) int {
 }
 
 func (k *blockedKernel) run(r *opdef.Run) error {
-	p, err := r.State.(*blockedConv).of(r.In[0].Shape, r.In[1].Shape)
+	s := r.State.(*blockedConv)
+	p, err := s.of(r.In[0].Shape, r.In[1].Shape)
 	if err != nil {
 		return err
 	}
-	scratch, w := onnx.View[float32](r.Scratch), []float32(nil)
-	if k.packed != nil {
-		w = k.packed.form("blocked "+p.Format(), p.PackedWeights(), p.PackWeights)
-	} else {
+	scratch := onnx.View[float32](r.Scratch)
+	w := s.packed
+	switch {
+	case k.packed == nil:
 		n := p.PackedWeights()
 		w, scratch = scratch[:n:n], scratch[n:]
 		p.PackWeights(w, opdef.Of[float32](r.In[1]))
+	case w == nil:
+		w = k.packed.form("blocked "+p.Format(), p.PackedWeights(), p.PackWeights)
+		s.packed = w
 	}
 	e := k.epilogue
 	e.Bias, e.Residual = inputOf[float32](r, 2), inputOf[float32](r, 3)
