@@ -23,6 +23,7 @@ var opAttention = opdef.Def{
 	Infer:   inferAttention,
 	Compile: mixedFloats(attentionStep[float32], attentionStep[float64]),
 	Grad:    gradAttention,
+	Body:    bodyAttention,
 }
 
 // attentionSizes is the sizes of an Attention.
@@ -424,4 +425,99 @@ func rounding[T float](e onnx.ElemType) func([]T) {
 		return nil
 	}
 	return out
+}
+
+// bodyAttention follows the standard's body; masks are added in the type of Q, in which 0 and minus infinity are exact.
+func bodyAttention(c *opdef.Rewrite) error {
+	b := recipe{c}
+	n, e := c.Node, b.elem(0)
+	precision := onnx.ElemType(n.Int("softmax_precision", int64(e)))
+	q, k, v, err := b.attentionHeads()
+	if err != nil {
+		return err
+	}
+	if b.in(4) != nil {
+		k, v = b.concat(2, b.in(4), k), b.concat(2, b.in(5), v)
+	}
+	root := b.rootScale(q, e)
+	keys := b.do("Mul", b.transpose(b.shareHeads(q, k), 0, 1, 3, 2), root)
+	scores := b.do("MatMul", b.do("Mul", q, root), keys)
+	stages := values{scores}
+	if soft := n.Float("softcap", 0); soft != 0 {
+		limit := b.num(e, soft)
+		scores = b.do("Mul", b.do("Tanh", b.do("Div", scores, limit)), limit)
+	}
+	bias := b.attentionBias(q, k)
+	stages = append(stages, scores, b.do("Add", scores, bias))
+	p := b.cast(b.Op("Softmax", values{b.cast(stages[2], precision)}), e)
+	masked := b.do("Equal", b.reduce("ReduceMax", bias, -1), b.num(e, float32(math.Inf(-1))))
+	p = b.do("Where", masked, b.num(e, 0), p)
+	y := b.do("MatMul", p, b.cast(b.shareHeads(q, v), e))
+	if b.in(0).Type.Rank() == 3 {
+		y = b.do("Reshape", b.transpose(y, 0, 2, 1, 3), b.ints(0, 0, -1))
+	}
+	stage := n.Int("qk_matmul_output_mode", 0)
+	if stages = append(stages, p); stage < 0 || stage > 3 {
+		return onnx.Invalidf("attribute qk_matmul_output_mode: expected 0 to 3, received %d", stage)
+	}
+	outs := values{y, k, v, stages[stage]}
+	for i := range outs {
+		if i > 0 && b.wants(i) {
+			outs[i] = b.do("Identity", outs[i])
+		}
+	}
+	return b.finish(outs[:n.NumOut()]...)
+}
+
+// attentionHeads is Q, K and V as [batch, heads, length, size].
+func (b recipe) attentionHeads() (q, k, v *onnx.Value, err error) {
+	q, k, v = b.in(0), b.in(1), b.in(2)
+	switch q.Type.Rank() {
+	case 4:
+		return q, k, v, nil
+	case 3:
+		split := func(v *onnx.Value, heads string) *onnx.Value {
+			return b.transpose(b.do("Reshape", v, b.ints(0, 0, b.Node.Int(heads, 0), -1)), 0, 2, 1, 3)
+		}
+		return split(q, "q_num_heads"), split(k, "kv_num_heads"), split(v, "kv_num_heads"), nil
+	}
+	return nil, nil, nil, onnx.Unsupportedf("the body needs inputs of rank 3 or 4, received %v", q.Type)
+}
+
+// attentionBias is what is added to the scores of queries q and all keys k: the mask, and minus infinity for keys that are
+// hidden by causality, windows or the number of keys that count.
+func (b recipe) attentionBias(q, k *onnx.Value) *onnx.Value {
+	e, zero, hidden := b.elem(0), b.num(b.elem(0), 0), b.num(b.elem(0), float32(math.Inf(-1)))
+	queries, keys := b.dim(q, 2), b.dim(k, 2)
+	bias := b.do("Expand", zero, b.concat(0, queries, keys))
+	if mask := b.in(3); mask != nil {
+		if mask.Type.Elem == onnx.Bool {
+			mask = b.do("Where", mask, zero, hidden)
+		}
+		last := b.Op("Shape", values{mask}, onnx.Int("start", -1))
+		bias = b.do("Pad", b.cast(mask, e), b.concat(0, b.ints(0), b.do("Sub", keys, last)), hidden, b.ints(-1))
+	}
+	only := func(seen *onnx.Value) { bias = b.do("Add", bias, b.do("Where", seen, zero, hidden)) }
+	key := b.do("Range", b.int(0), b.do("Squeeze", keys), b.int(1))
+	query := b.do("Unsqueeze", b.do("Range", b.int(0), b.do("Squeeze", queries), b.int(1)), b.ints(1))
+	switch {
+	case b.in(4) != nil:
+		query = b.do("Add", query, b.dim(b.in(4), 2))
+	case b.in(6) != nil:
+		query = b.do("Add", query, b.do("Unsqueeze", b.do("Sub", b.in(6), queries), b.ints(1, 2, 3)))
+	}
+	back := b.do("Sub", query, key)
+	if b.Node.Int("is_causal", 0) != 0 {
+		only(b.do("GreaterOrEqual", back, b.int(0)))
+	}
+	if left := b.Node.Int("left_window_size", -1); left >= 0 {
+		only(b.do("LessOrEqual", back, b.int(left)))
+	}
+	if right := b.Node.Int("right_window_size", -1); right >= 0 {
+		only(b.do("LessOrEqual", b.do("Neg", back), b.int(right)))
+	}
+	if b.in(6) != nil {
+		only(b.do("Less", key, b.do("Unsqueeze", b.in(6), b.ints(1, 2, 3))))
+	}
+	return bias
 }

@@ -14,6 +14,7 @@ var opBernoulli = opdef.Def{
 	Compile: compileBernoulli,
 	Grad:    opdef.ZeroGrad,
 	Widen:   widenType("dtype", onnx.Undefined),
+	Body:    bodyBernoulli,
 }
 
 func compileBernoulli(c *opdef.Compile) (opdef.Step, error) {
@@ -43,4 +44,17 @@ func success(p, u float64) bool {
 		return u <= p
 	}
 	return u > 1-p
+}
+
+// bodyBernoulli compares with uniform numbers. The standard's text says that the input is the probability of 1, its body, which
+// asks whether the numbers are greater, that of 0; this is the text's.
+func bodyBernoulli(c *opdef.Rewrite) error {
+	b := recipe{c}
+	e := b.elem(0)
+	attrs := []onnx.Attribute{onnx.Int("dtype", int64(e)), onnx.Float("low", 0), onnx.Float("high", 1)}
+	if a := c.Node.Attr("seed"); a != nil {
+		attrs = append(attrs, *a)
+	}
+	below := b.do("Less", b.Op("RandomUniformLike", values{b.in(0)}, attrs...), b.in(0))
+	return b.finish(b.cast(below, onnx.ElemType(c.Node.Int("dtype", int64(e)))))
 }

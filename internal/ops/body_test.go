@@ -55,3 +55,27 @@ func TestFlexAttention_refuses(t *testing.T) {
 		y = ai.onnx.preview.FlexAttention <softmax_precision = 7> (q, k, k)
 	}`, "softmax_precision: expected the number of a float type, received 7")
 }
+
+// TestBernoulli_body holds that kernel and body draw 1 as often as the input says.
+func TestBernoulli_body(t *testing.T) {
+	m, err := onnx.ParseText(`<ir_version: 10, opset_import: ["": 22]> g (float[20000] p) => (float[20000] y) { y = Bernoulli (p) }`)
+	require.NoError(t, err)
+	p := make([]float32, 20000)
+	for i := range p {
+		p[i] = 0.3
+	}
+	for _, body := range []bool{false, true} {
+		g, err := rewrite.Prepare(m, ops.All, rewrite.Options{Expand: func(n *onnx.Node) bool { return body && n.OpType == "Bernoulli" }})
+		require.NoError(t, err)
+		require.Equal(t, body, g.Nodes[0].OpType != "Bernoulli")
+		run, err := engine(1)(g)
+		require.NoError(t, err)
+		out, err := run(map[string]*onnx.Tensor{g.Inputs[0].Name: tensor(t, p, 20000)})
+		require.NoError(t, err)
+		ones := float32(0)
+		for _, y := range onnx.Data[float32](out[0]) {
+			ones += y
+		}
+		require.InDelta(t, 6000, ones, 300)
+	}
+}

@@ -46,6 +46,7 @@ var opCausalConvWithState = opdef.Def{
 		}
 		return nil
 	},
+	Body: bodyCausalConvWithState,
 }
 
 // causal is the state of the steps.
@@ -172,4 +173,38 @@ func (s *causal[T]) backward(c int) {
 	if len(s.db) > 0 {
 		s.db[c] = db
 	}
+}
+
+func bodyCausalConvWithState(c *opdef.Rewrite) error {
+	b := recipe{c}
+	x, w := b.in(0), b.in(1)
+	channels := onnx.Unknown
+	for i, at := range []int{1, 0} {
+		if t := b.in(i).Type; t.Rank() == 3 && t.Shape[at].IsFixed() && !channels.IsFixed() {
+			channels = t.Shape[at]
+		}
+	}
+	if !channels.IsFixed() {
+		return onnx.Unsupportedf("the body needs a known number of channels, received %v and %v", x.Type, w.Type)
+	}
+	rest := b.do("Sub", b.dim(w, 2), b.ints(1))
+	past := b.in(3)
+	if past == nil {
+		past = b.cast(b.do("ConstantOfShape", b.concat(0, b.dim(x, 0), b.dim(x, 1), rest)), b.elem(0))
+	}
+	all := b.concat(2, past, x)
+	y := b.Op("Conv", values{all, w, b.in(2)}, onnx.Int("group", channels.N))
+	switch a := c.Node.Str("activation", "none"); a {
+	case "none":
+	case "silu", "swish":
+		wide := y
+		if b.elem(0) != onnx.Float64 {
+			wide = b.cast(y, onnx.Float32)
+		}
+		y = b.cast(b.do("Mul", wide, b.do("Sigmoid", wide)), b.elem(0))
+	default:
+		return onnx.Invalidf("attribute activation: expected none, silu or swish, received %.128q", a)
+	}
+	length := b.dim(all, 2)
+	return b.finish(y, b.do("Slice", all, b.do("Sub", length, rest), length, b.ints(2)))
 }

@@ -25,6 +25,7 @@ var opCenterCropPad = opdef.Def{
 		c.SetDX(0, c.Op("CenterCropPad", values{c.DY(0), shape}, attrs...))
 		return nil
 	},
+	Body: bodyCenterCropPad,
 }
 
 // cropAxes is the axes that the input shape counts.
@@ -108,4 +109,34 @@ func runCenterCropPad(m *mover) error {
 	}
 	m.strided(y, to, x, from, box)
 	return nil
+}
+
+func bodyCenterCropPad(c *opdef.Rewrite) error {
+	b := recipe{c}
+	x, size, two := b.in(0), b.in(1), b.ints(2)
+	var axes *onnx.Value
+	if list, ok := c.Node.Ints("axes"); ok {
+		axes = b.ints(list...)
+	}
+	sizes := func(v *onnx.Value) *onnx.Value {
+		s := b.do("Shape", v)
+		if axes != nil {
+			s = b.do("Gather", s, axes)
+		}
+		return b.cast(s, b.elem(1))
+	}
+	more := b.do("Sub", b.do("Max", sizes(x), size), sizes(x))
+	before := b.do("Div", more, b.cast(two, b.elem(1)))
+	pads := b.cast(b.concat(0, before, b.do("Sub", more, before)), onnx.Int64)
+	padded := b.do("Pad", x, pads, nil, axes)
+	start := b.do("Div", b.do("Sub", sizes(padded), size), b.cast(two, b.elem(1)))
+	return b.finish(b.do("Slice", padded, start, b.do("Add", start, size), b.sameInts(axes, start)))
+}
+
+// sameInts is axes, which may be nil, in the type of like: operators take both lists in one type.
+func (b recipe) sameInts(axes, like *onnx.Value) *onnx.Value {
+	if axes == nil {
+		return nil
+	}
+	return b.cast(axes, like.Type.Elem)
 }

@@ -18,6 +18,7 @@ var opClip = opdef.Def{
 	Compile: compileClip,
 	Upgrade: upgradeClip,
 	Grad:    gradClip,
+	Body:    bodyClip,
 }
 
 func upgradeClip(c *opdef.Rewrite) error {
@@ -140,4 +141,16 @@ func gradClip(c *opdef.Grad) error {
 		c.SetDX(2, sumTo(c, f.where(over, c.DY(0), zero), hi))
 	}
 	return nil
+}
+
+func bodyClip(c *opdef.Rewrite) error {
+	b := recipe{c}
+	y := b.in(0)
+	if low := b.in(1); low != nil {
+		y = b.do("Where", b.do("Less", y, low), low, y)
+	}
+	if high := b.in(2); high != nil {
+		y = b.do("Where", b.do("Less", high, y), high, y)
+	}
+	return b.finish(b.do("Identity", y))
 }

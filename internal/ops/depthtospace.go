@@ -27,6 +27,7 @@ var opDepthToSpace = opdef.Def{
 		return moveStep(c, opdef.Step{}, func(m *mover) error { return runSpaceDepth(m, true) }), err
 	},
 	Grad: func(c *opdef.Grad) error { return gradSpaceDepth(c, "SpaceToDepth") },
+	Body: bodyDepthToSpace,
 }
 
 // blockSize is the checked attribute blocksize.
@@ -112,4 +113,21 @@ func spaceDepth(m *mover, deep, flat []int, b int) (box, ds, ss []int) {
 		ds[1], ds[3], ds[5] = d[1]*b*b, d[1]*b, d[1]
 	}
 	return box, ds, ss
+}
+
+func bodyDepthToSpace(c *opdef.Rewrite) error {
+	b := recipe{c}
+	n, err := blockSize(c.Node)
+	if err != nil {
+		return err
+	}
+	x, size := b.in(0), b.ints(n)
+	depth, h, w := b.do("Div", b.dim(x, 1), b.ints(n*n)), b.dim(x, 2), b.dim(x, 3)
+	var y *onnx.Value
+	if c.Node.Str("mode", "DCR") == "DCR" {
+		y = b.transpose(b.reshape(x, b.dim(x, 0), size, size, depth, h, w), 0, 3, 4, 1, 5, 2)
+	} else {
+		y = b.transpose(b.reshape(x, b.dim(x, 0), depth, size, size, h, w), 0, 1, 4, 2, 5, 3)
+	}
+	return b.finish(b.reshape(y, b.dim(x, 0), depth, b.do("Mul", h, size), b.do("Mul", w, size)))
 }

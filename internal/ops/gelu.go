@@ -17,6 +17,7 @@ var opGelu = opdef.Def{
 		c.SetDX(0, c.Private("GeluGrad", values{c.DY(0), c.In(0)}, onnx.Str("approximate", c.Node.Str("approximate", "none"))))
 		return nil
 	},
+	Body: bodyGelu,
 }
 
 func quickly(by func(*onnx.Node) quick) compiler {
@@ -36,4 +37,21 @@ func compileGelu[F any](exact, tanh F, compile func(func(*onnx.Node) F) compiler
 		}
 		return compile(func(*onnx.Node) F { return f })(c)
 	}
+}
+
+func bodyGelu(c *opdef.Rewrite) error {
+	b := recipe{c}
+	x, e := b.in(0), b.elem(0)
+	half, one := b.num(e, 0.5), b.num(e, 1)
+	var p *onnx.Value
+	switch a := c.Node.Str("approximate", "none"); a {
+	case "none":
+		p = b.do("Erf", b.do("Div", x, b.do("Sqrt", b.num(e, 2))))
+	case "tanh":
+		cube := b.do("Mul", b.num(e, 0.044715), b.do("Pow", x, b.num(e, 3)))
+		p = b.do("Tanh", b.do("Mul", b.do("Sqrt", b.num(e, 0.63661977236)), b.do("Sum", x, cube)))
+	default:
+		return onnx.Invalidf("approximate: expected \"none\" or \"tanh\", received %.128q", a)
+	}
+	return b.finish(b.do("Mul", b.do("Mul", half, x), b.do("Sum", one, p)))
 }

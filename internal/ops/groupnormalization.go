@@ -15,6 +15,7 @@ var opGroupNormalization = opdef.Def{
 	Compile: rowNormFloats(channelGroups, true),
 	Grad:    gradGroups,
 	Upgrade: upgradeGroupNormalization,
+	Body:    bodyGroupNormalization,
 }
 
 // upgradeGroupNormalization repeats scale and bias for the channels of each group.
@@ -35,4 +36,37 @@ func upgradeGroupNormalization(c *opdef.Rewrite) error {
 		n.SetIn(i, c.Op("Reshape", values{rows, flat}))
 	}
 	return c.Err()
+}
+
+func bodyGroupNormalization(c *opdef.Rewrite) error {
+	b := recipe{c}
+	x, e, groups := b.in(0), b.elem(0), b.ints(c.Node.Int("num_groups", 0))
+	u, err := b.stash(1)
+	if err != nil {
+		return err
+	}
+	xu := b.cast(x, u)
+	lines := b.do("Reshape", xu, b.concat(0, b.ints(0), groups, b.ints(-1)))
+	y := b.do("Div", b.do("Sub", lines, b.reduce("ReduceMean", lines, 2)), b.deviation(lines, 2, u))
+	channels := b.ints(0, 0, -1)
+	y = b.do("Reshape", b.do("Reshape", y, b.do("Shape", x)), channels)
+	column := func(i int) *onnx.Value { return b.do("Reshape", b.in(i), b.ints(1, -1, 1)) }
+	y = b.do("Add", b.do("Mul", column(1), b.cast(y, e)), column(2))
+	return b.finish(b.do("Reshape", y, b.do("Shape", x)))
+}
+
+// stash is the type that the attribute stash_type names, def without one.
+func (b recipe) stash(def onnx.ElemType) (onnx.ElemType, error) {
+	e := onnx.ElemType(b.Node.Int("stash_type", int64(def)))
+	if e != onnx.Float32 && e != onnx.BFloat16 && e != onnx.Float16 && e != onnx.Float64 {
+		return e, onnx.Invalidf("attribute stash_type: expected a float type, received %d", e)
+	}
+	return e, nil
+}
+
+// deviation is √(mean(v²) - mean(v)² + epsilon) along an axis of v, which has type e.
+func (b recipe) deviation(v *onnx.Value, axis int64, e onnx.ElemType) *onnx.Value {
+	mean := b.reduce("ReduceMean", v, axis)
+	variance := b.do("Sub", b.reduce("ReduceMean", b.do("Mul", v, v), axis), b.do("Mul", mean, mean))
+	return b.do("Sqrt", b.do("Add", variance, b.num(e, b.Node.Float("epsilon", 1e-5))))
 }

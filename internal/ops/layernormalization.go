@@ -15,6 +15,7 @@ var opLayerNormalization = opdef.Def{
 	Infer:   inferLayerNormalization,
 	Compile: rowNormFloats(lastAxes, true),
 	Grad:    gradRows(1),
+	Body:    bodyLayerNormalization,
 }
 
 func inferLayerNormalization(c *opdef.Infer) error {
@@ -44,4 +45,33 @@ func inferLayerNormalization(c *opdef.Infer) error {
 		c.Set(i, stash, kept...)
 	}
 	return nil
+}
+
+func bodyLayerNormalization(c *opdef.Rewrite) error {
+	b := recipe{c}
+	x, e, axis := b.in(0), b.elem(0), c.Node.Int("axis", -1)
+	u, err := b.stash(1)
+	if err != nil {
+		return err
+	}
+	shape := b.do("Shape", x)
+	count := b.ints(-axis)
+	if axis >= 0 {
+		count = b.do("Sub", b.do("Size", shape), b.ints(axis))
+	}
+	kept := b.concat(0, b.do("Slice", shape, b.ints(0), b.ints(axis)), b.Op("ConstantOfShape", values{count}, onnx.TensorAttr("value", onnx.Vector[int64](1))))
+	rows := b.cast(b.Op("Flatten", values{x}, onnx.Int("axis", axis)), u)
+	mean, deviation := b.reduce("ReduceMean", rows, 1), b.deviation(rows, 1, u)
+	flat := func(i int) *onnx.Value { return b.Op("Flatten", values{b.in(i)}, onnx.Int("axis", 0)) }
+	y := b.do("Mul", b.cast(b.do("Div", b.do("Sub", rows, mean), deviation), e), flat(1))
+	if b.in(2) != nil {
+		y = b.do("Add", y, flat(2))
+	}
+	outs := values{b.do("Reshape", y, shape), nil, nil}
+	for i, v := range (values{mean, b.do("Reciprocal", deviation)}) {
+		if b.wants(i + 1) {
+			outs[i+1] = b.do("Reshape", v, kept)
+		}
+	}
+	return b.finish(outs...)
 }

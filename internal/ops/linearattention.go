@@ -36,6 +36,7 @@ var opLinearAttention = opdef.Def{
 		}
 		return nil
 	},
+	Body: bodyLinearAttention,
 }
 
 func inferLinearAttention(c *opdef.Infer) error {
@@ -238,4 +239,69 @@ func (s *linearHeads[T]) forward(head int) {
 	if s.present != nil {
 		copy(s.present[head*len(m):], m)
 	}
+}
+
+func bodyLinearAttention(c *opdef.Rewrite) error {
+	b := recipe{c}
+	n, q := c.Node, b.in(0)
+	rule := n.Str("update_rule", "gated_delta")
+	heads, kvHeads := n.Int("q_num_heads", 0), n.Int("kv_num_heads", 0)
+	if heads < 1 || kvHeads < 1 || heads%kvHeads != 0 {
+		return onnx.Invalidf("%d heads of queries are no multiple of %d heads of keys", heads, kvHeads)
+	}
+	wide := onnx.Float32
+	if b.elem(0) == onnx.Float64 {
+		wide = onnx.Float64
+	}
+	steps := func(v *onnx.Value, heads, size int64) *onnx.Value { // [length, batch, heads, size]
+		return b.transpose(b.cast(b.do("Reshape", v, b.ints(0, 0, heads, size)), wide), 1, 0, 2, 3)
+	}
+	dk := b.do("Div", b.dim(q, 2), b.ints(heads))
+	start := b.in(3)
+	if start == nil {
+		dv := b.do("Div", b.dim(b.in(2), 2), b.ints(kvHeads))
+		start = b.do("ConstantOfShape", b.concat(0, b.dim(q, 0), b.ints(kvHeads), dk, dv))
+	}
+	scale := b.num(wide, n.Float("scale", 0))
+	if n.Float("scale", 0) == 0 {
+		scale = b.do("Reciprocal", b.do("Sqrt", b.cast(dk, wide)))
+	}
+	ins := values{b.cast(start, wide), steps(q, heads, -1), steps(b.in(1), kvHeads, -1), steps(b.in(2), kvHeads, -1)}
+	gated, delta := rule == "gated" || rule == "gated_delta", rule == "delta" || rule == "gated_delta"
+	if gated {
+		ins = append(ins, steps(b.in(4), kvHeads, -1))
+	}
+	if delta {
+		ins = append(ins, steps(b.in(5), -1, 1))
+	}
+	scan := b.Builder.Node("", "Scan", 2, ins, onnx.Int("num_scan_inputs", int64(len(ins)-1)), onnx.GraphAttr("body", b.linearStep(wide, scale, gated, delta)))
+	y := b.do("Reshape", b.transpose(scan.Out(1), 1, 0, 2, 3), b.ints(0, 0, -1))
+	state := b.elem(0)
+	if b.in(3) != nil {
+		state = b.elem(3)
+	}
+	return b.finish(b.cast(y, b.elem(0)), b.cast(scan.Out(0), state))
+}
+
+// linearStep is the body of the Scan: (state, q, k, v, decay where gated, beta with the delta rule) -> (state, y).
+func (b recipe) linearStep(e onnx.ElemType, scale *onnx.Value, gated, delta bool) *onnx.Graph {
+	s := recipe{&opdef.Rewrite{Builder: b.Sub("step"), Node: b.Node}}
+	in := func(name string, rank int) *onnx.Value {
+		return s.Graph.Input(name, onnx.TensorOf(e, unknownDims(rank)...))
+	}
+	state, q, k, v := in("state", 4), in("q", 3), in("k", 3), in("v", 3)
+	last, before := s.ints(-1), s.ints(-2)
+	if gated {
+		state = s.do("Mul", state, s.do("Unsqueeze", s.do("Exp", in("decay", 3)), last))
+	}
+	key := s.do("Unsqueeze", k, last)
+	if delta {
+		was := s.do("Squeeze", s.do("MatMul", s.transpose(state, 0, 1, 3, 2), key), last)
+		v = s.do("Mul", in("beta", 3), s.do("Sub", v, was))
+	}
+	state = s.do("Add", state, s.do("MatMul", key, s.do("Unsqueeze", v, before)))
+	q = s.do("Unsqueeze", q, before)
+	y := s.do("MatMul", q, s.shareHeads(q, state))
+	s.Graph.Outputs = values{state, s.do("Mul", scale, s.do("Squeeze", y, before))}
+	return s.Graph
 }

@@ -13,4 +13,11 @@ var opLogSoftmax = opdef.Def{
 	Compile: lineFloats(1, logSoftmaxLine[float32], logSoftmaxLine[float64]),
 	Upgrade: upgradeSoftmax,
 	Grad:    gradLine("LogSoftmaxGrad"),
+	Body:    bodyLogSoftmax,
+}
+
+func bodyLogSoftmax(c *opdef.Rewrite) error {
+	b := recipe{c}
+	x, _, sum := b.softmax()
+	return b.finish(b.do("Sub", x, b.do("Log", sum)))
 }

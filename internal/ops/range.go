@@ -23,6 +23,7 @@ var opRange = opdef.Def{
 		return moveStep(c, opdef.Step{}, run), nil
 	},
 	Grad: opdef.NoGrad,
+	Body: bodyRange,
 }
 
 var rangeRuns = map[onnx.ElemType]func(*mover) error{
@@ -191,4 +192,27 @@ func runRangeHalf[H onnx.F16 | onnx.BF16](m *mover, wide func(H) float32, narrow
 		opdef.Of[H](y)[i] = narrow(start + float32(float32(i)*delta))
 	}
 	return err
+}
+
+func bodyRange(c *opdef.Rewrite) error {
+	b := recipe{c}
+	e, start, delta := b.elem(0), b.in(0), b.in(2)
+	limit, wide := b.in(1), onnx.Float32
+	if e == onnx.Float16 || e == onnx.BFloat16 {
+		var err error
+		if wide, err = b.stash(1); err != nil {
+			return err
+		}
+		start, limit, delta = b.cast(start, wide), b.cast(limit, wide), b.cast(delta, wide)
+	} else if e == onnx.Float64 || e == onnx.Int64 || e == onnx.Int32 {
+		wide = onnx.Float64 // the standard's float32 has too few bits for their counts
+	}
+	count := b.do("Relu", b.do("Ceil", b.do("Div", b.cast(b.do("Sub", limit, start), wide), b.cast(delta, wide))))
+	s := recipe{&opdef.Rewrite{Builder: b.Sub("steps"), Node: c.Node}}
+	s.Graph.Input("i", onnx.TensorOf(onnx.Int64))
+	going := s.Graph.Input("going", onnx.TensorOf(onnx.Bool))
+	at := s.Graph.Input("at", onnx.TensorOf(start.Type.Elem))
+	s.Graph.Outputs = values{s.do("Identity", going), s.do("Add", at, delta), s.do("Identity", at)}
+	loop := b.Builder.Node("", "Loop", 2, values{b.cast(count, onnx.Int64), b.cast(count, onnx.Bool), start}, onnx.GraphAttr("body", s.Graph))
+	return b.finish(b.cast(loop.Out(1), e))
 }

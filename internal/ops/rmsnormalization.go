@@ -20,4 +20,22 @@ var opRMSNormalization = opdef.Def{
 	},
 	Compile: rowNormFloats(lastAxes, false),
 	Grad:    gradRows(0),
+	Body:    bodyRMSNormalization,
+}
+
+func bodyRMSNormalization(c *opdef.Rewrite) error {
+	b := recipe{c}
+	x, axis := b.in(0), b.int(c.Node.Int("axis", -1))
+	u, err := b.stash(1)
+	if err != nil {
+		return err
+	}
+	rank := b.do("Size", b.do("Shape", x))
+	if c.Node.Int("axis", -1) < 0 {
+		axis = b.do("Add", rank, axis)
+	}
+	xu := b.cast(x, u)
+	mean := b.do("ReduceMean", b.do("Mul", xu, xu), b.do("Range", axis, rank, b.int(1)))
+	root := b.do("Sqrt", b.do("Add", mean, b.num(u, c.Node.Float("epsilon", 1e-5))))
+	return b.finish(b.do("Mul", b.cast(b.cast(b.do("Div", xu, root), b.elem(0)), b.elem(1)), b.in(1)))
 }

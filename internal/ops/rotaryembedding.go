@@ -26,6 +26,7 @@ var opRotaryEmbedding = opdef.Def{
 		c.SetDX(0, c.Op("RotaryEmbedding", values{c.DY(0), c.In(1), sin, c.In(3)}, c.Node.Attrs...))
 		return nil
 	},
+	Body: bodyRotaryEmbedding,
 }
 
 // rotary is the sizes of a RotaryEmbedding.
@@ -127,4 +128,58 @@ func turn[T float](y, x, cos, sin []T, interleaved bool) {
 		y[a], y[b] = T(c*u)-T(sin[i]*v), T(sin[i]*u)+T(c*v)
 	}
 	copy(y[2*half:], x[2*half:])
+}
+
+func bodyRotaryEmbedding(c *opdef.Rewrite) error {
+	b := recipe{c}
+	x, flat := b.in(0), b.in(0).Type.Rank() == 3
+	switch {
+	case flat:
+		x = b.do("Reshape", x, b.ints(0, 0, c.Node.Int("num_heads", 0), -1))
+	case x.Type.Rank() == 4:
+		x = b.transpose(x, 0, 2, 1, 3)
+	default:
+		return onnx.Unsupportedf("the body needs an input of rank 3 or 4, received %v", x.Type)
+	}
+	size := b.dim(x, 3)
+	turned := size
+	if n := c.Node.Int("rotary_embedding_dim", 0); n > 0 {
+		turned = b.ints(n)
+	}
+	parts := b.Builder.Node("", "Split", 2, values{x, b.concat(0, turned, b.do("Sub", size, turned))}, onnx.Int("axis", 3))
+	turn := func(i int) *onnx.Value {
+		v := b.in(i)
+		if b.in(3) != nil {
+			v = b.do("Gather", v, b.in(3))
+		}
+		v = b.do("Slice", v, b.ints(0), b.do("Div", turned, b.ints(2)), b.ints(2))
+		return b.do("Unsqueeze", v, b.ints(2))
+	}
+	y := b.concat(3, b.rotated(parts.Out(0), turn(1), turn(2), c.Node.Int("interleaved", 0) != 0), parts.Out(1))
+	if flat {
+		y = b.do("Reshape", y, b.do("Shape", b.in(0)))
+	} else {
+		y = b.transpose(y, 0, 2, 1, 3)
+	}
+	return b.finish(y)
+}
+
+// rotated turns pairs of numbers along axis 3 of x by angles with the given cosines and sines.
+func (b recipe) rotated(x, cos, sin *onnx.Value, interleaved bool) *onnx.Value {
+	var u, v *onnx.Value
+	last, step := b.ints(3), b.ints(2)
+	if interleaved {
+		end := b.dim(x, 3)
+		u, v = b.do("Slice", x, b.ints(0), end, last, step), b.do("Slice", x, b.ints(1), end, last, step)
+	} else {
+		halves := b.Builder.Node("", "Split", 2, values{x}, onnx.Int("axis", 3), onnx.Int("num_outputs", 2))
+		u, v = halves.Out(0), halves.Out(1)
+	}
+	re := b.do("Sub", b.do("Mul", cos, u), b.do("Mul", sin, v))
+	im := b.do("Add", b.do("Mul", sin, u), b.do("Mul", cos, v))
+	if !interleaved {
+		return b.concat(3, re, im)
+	}
+	fourth := b.ints(4)
+	return b.do("Reshape", b.concat(4, b.do("Unsqueeze", re, fourth), b.do("Unsqueeze", im, fourth)), b.do("Shape", x))
 }

@@ -12,6 +12,7 @@ var opSequenceMap = opdef.Def{
 	Infer:   inferSequenceMap,
 	Compile: compileSequenceMap,
 	Grad:    opdef.NoGrad,
+	Body:    bodySequenceMap,
 }
 
 func inferSequenceMap(c *opdef.Infer) error {
@@ -100,4 +101,37 @@ func mapItem(r *opdef.Run, n, count int, outs [][]opdef.View) error {
 		outs[i] = append(outs[i], v)
 	}
 	return nil
+}
+
+func bodySequenceMap(c *opdef.Rewrite) error {
+	b := recipe{c}
+	g := c.Node.Subgraph("body")
+	s := recipe{&opdef.Rewrite{Builder: b.Sub("items"), Node: c.Node}}
+	i := s.Graph.Input("i", onnx.TensorOf(onnx.Int64))
+	going := s.Graph.Input("going", onnx.TensorOf(onnx.Bool))
+	ins := values{b.do("SequenceLength", b.in(0)), b.Builder.Const(onnx.Scalar(true))}
+	var lists, items values
+	for k := range c.Node.NumOut() {
+		t := g.Outputs[min(k, len(g.Outputs)-1)].Type
+		if !t.IsTensor() || t.Elem == onnx.Undefined {
+			return onnx.Unsupportedf("the body needs known types of its outputs, received %v", t)
+		}
+		empty := b.Op("SequenceEmpty", nil, onnx.Int("dtype", int64(t.Elem)))
+		ins, lists = append(ins, empty), append(lists, s.Graph.Input("list", onnx.SequenceOf(onnx.Unranked(t.Elem))))
+	}
+	for _, v := range c.Node.Inputs() {
+		if v != nil && v.Type.Kind == onnx.KindSequence {
+			v = s.do("SequenceAt", v, i)
+		}
+		items = append(items, v)
+	}
+	outs, ok := s.inline(g, items...)
+	if !ok || len(outs) < len(lists) {
+		return onnx.Invalidf("a body with %d inputs and %d outputs for %d inputs and %d outputs", len(g.Inputs), len(g.Outputs), len(items), len(lists))
+	}
+	s.Graph.Outputs = values{s.do("Identity", going)}
+	for k, list := range lists {
+		s.Graph.Outputs = append(s.Graph.Outputs, s.do("SequenceInsert", list, outs[k]))
+	}
+	return b.finish(b.Builder.Node("", "Loop", len(lists), ins, onnx.GraphAttr("body", s.Graph)).Outputs()...)
 }

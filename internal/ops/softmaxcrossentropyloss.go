@@ -15,6 +15,7 @@ var opSoftmaxCrossEntropyLoss = opdef.Def{
 	Infer:   inferSoftmaxCrossEntropyLoss,
 	Compile: compileLoss(softmaxCrossEntropyLoss[float32], softmaxCrossEntropyLoss[float64]),
 	Grad:    gradSoftmaxCrossEntropyLoss,
+	Body:    bodySoftmaxCrossEntropyLoss,
 }
 
 func inferSoftmaxCrossEntropyLoss(c *opdef.Infer) error {
@@ -74,4 +75,14 @@ func lossAttrs(n *onnx.Node) []onnx.Attribute {
 		attrs = append(attrs, *a)
 	}
 	return attrs
+}
+
+func bodySoftmaxCrossEntropyLoss(c *opdef.Rewrite) error {
+	b := recipe{c}
+	logs := b.Op("LogSoftmax", values{b.in(0)}, onnx.Int("axis", 1))
+	outs := values{b.Op("NegativeLogLikelihoodLoss", values{logs, b.in(1), b.in(2)}, lossAttrs(c.Node)...), nil}
+	if b.wants(1) {
+		outs[1] = logs
+	}
+	return b.finish(outs...)
 }

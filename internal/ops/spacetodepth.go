@@ -31,4 +31,22 @@ var opSpaceToDepth = opdef.Def{
 		return moveStep(c, opdef.Step{}, func(m *mover) error { return runSpaceDepth(m, false) }), err
 	},
 	Grad: func(c *opdef.Grad) error { return gradSpaceDepth(c, "DepthToSpace") },
+	Body: bodySpaceToDepth,
+}
+
+func bodySpaceToDepth(c *opdef.Rewrite) error {
+	b := recipe{c}
+	n, err := blockSize(c.Node)
+	if err != nil {
+		return err
+	}
+	x, size := b.in(0), b.ints(n)
+	h, w := b.do("Div", b.dim(x, 2), size), b.do("Div", b.dim(x, 3), size)
+	y := b.reshape(x, b.dim(x, 0), b.dim(x, 1), h, size, w, size)
+	if c.Node.Str("mode", "DCR") == "DCR" {
+		y = b.transpose(y, 0, 3, 5, 1, 2, 4)
+	} else {
+		y = b.transpose(y, 0, 1, 3, 5, 2, 4)
+	}
+	return b.finish(b.reshape(y, b.dim(x, 0), b.do("Mul", b.dim(x, 1), b.ints(n*n)), h, w))
 }

@@ -63,7 +63,7 @@ func Expand(b *onnx.Builder, n *onnx.Node, def *opdef.Def) error {
 		err := def.Body(&opdef.Rewrite{Builder: b, Node: n, Version: n.Opset()})
 		return cmp.Or(err, b.Err())
 	}
-	f, err := compose.StandardBody(n.Domain, n.OpType, n.Opset())
+	f, err := fixedBody(n)
 	switch {
 	case err != nil:
 		return err
@@ -79,6 +79,11 @@ func HasBody(n *onnx.Node, def *opdef.Def) bool {
 	if def != nil && def.Body != nil {
 		return true
 	}
-	f, err := compose.StandardBody(n.Domain, n.OpType, n.Opset())
+	f, err := fixedBody(n)
 	return err == nil && f != nil
+}
+
+// fixedBody is the standard's newest fixed body of n's operator: the body of an operator may be younger than the operator.
+func fixedBody(n *onnx.Node) (*onnx.Function, error) {
+	return compose.StandardBody(n.Domain, n.OpType, Newest(n.Domain))
 }
