@@ -12,11 +12,11 @@ import (
 //
 // Opset 1, 6: is_test, consumed_inputs, spatial. 9: spatial goes. 14: training_mode and three outputs; before, five outputs,
 // whose number chose the mode. 15: scale and statistics have element types of their own.
-// The outputs saved_mean and saved_var of old versions are not supported.
+// The outputs saved_mean and saved_var of old versions are not supported, nor is double beside other types.
 var opBatchNormalization = opdef.Def{
 	Type:     "BatchNormalization",
 	Infer:    inferBatchNormalization,
-	Compile:  floatKernel(0, batchNormStep[float32], batchNormStep[float64]),
+	Compile:  compileBatchNormalization,
 	Grad:     gradBatchNormalization,
 	Upgrade:  upgradeBatchNormalization,
 	Training: trainBatchNormalization,
@@ -119,6 +119,15 @@ func channelShape(shape []int) norm.Shape {
 		return norm.Shape{N: shape[0], C: 1, Inner: 1}
 	}
 	return norm.Shape{N: shape[0], C: shape[1], Inner: product(shape[2:])}
+}
+
+func compileBatchNormalization(c *opdef.Compile) (opdef.Step, error) {
+	for i := range c.Node.NumIn() {
+		if x, e := c.Elem(0), c.Elem(i); (x == onnx.Float64) != (e == onnx.Float64) {
+			return opdef.Step{}, onnx.Unsupportedf("%v beside %v is not supported", x, e)
+		}
+	}
+	return floatKernel(0, batchNormStep[float32], batchNormStep[float64])(c)
 }
 
 func batchNormStep[T norm.Float](c *opdef.Compile) (opdef.Step, error) {

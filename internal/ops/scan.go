@@ -276,6 +276,9 @@ func upgradeScan(c *opdef.Rewrite) error {
 		return onnx.Invalidf("attribute body is missing")
 	}
 	in := n.Inputs()[1:]
+	if i := slices.Index(in, nil); i >= 0 {
+		return onnx.Invalidf("input %d is left out", 1+i)
+	}
 	batch := c.Sub("batch")
 	var items values
 	for _, v := range in {
