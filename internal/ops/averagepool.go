@@ -10,6 +10,7 @@ import "github.com/gneiss-ml/gneiss/internal/opdef"
 var opAveragePool = opdef.Def{
 	Type:    "AveragePool",
 	Infer:   inferPool,
-	Compile: floatKernel(0, averageStep[float32], averageStep[float64]),
+	Compile: orBlocked(blockedAverage, floatKernel(0, averageStep[float32], averageStep[float64])),
+	Layouts: poolLayouts,
 	Grad:    gradAveragePool,
 }

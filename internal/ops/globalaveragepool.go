@@ -8,6 +8,7 @@ import "github.com/gneiss-ml/gneiss/internal/opdef"
 var opGlobalAveragePool = opdef.Def{
 	Type:    "GlobalAveragePool",
 	Infer:   inferGlobalPool,
-	Compile: floatKernel(0, averageStep[float32], averageStep[float64]),
+	Compile: orBlocked(blockedAverage, floatKernel(0, averageStep[float32], averageStep[float64])),
+	Layouts: poolLayouts,
 	Grad:    gradAveragePool,
 }

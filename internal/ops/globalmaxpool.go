@@ -8,7 +8,8 @@ import "github.com/gneiss-ml/gneiss/internal/opdef"
 var opGlobalMaxPool = opdef.Def{
 	Type:    "GlobalMaxPool",
 	Infer:   inferGlobalPool,
-	Compile: floatKernel(0, maxStep[float32], maxStep[float64]),
+	Compile: orBlocked(blockedMax, floatKernel(0, maxStep[float32], maxStep[float64])),
+	Layouts: poolLayouts,
 	Grad: func(c *opdef.Grad) error {
 		c.SetDX(0, c.Private("GlobalMaxPoolGrad", values{c.DY(0), c.In(0)}))
 		return nil

@@ -10,6 +10,7 @@ import "github.com/gneiss-ml/gneiss/internal/opdef"
 var opMaxPool = opdef.Def{
 	Type:    "MaxPool",
 	Infer:   inferPool,
-	Compile: compileMaxPool,
+	Compile: orBlocked(blockedMax, compileMaxPool),
+	Layouts: poolLayouts,
 	Grad:    gradMaxPool,
 }

@@ -13,7 +13,8 @@ import (
 var opReduceMean = opdef.Def{
 	Type:    "ReduceMean",
 	Infer:   inferReduce(nil),
-	Compile: compileReduceMean,
+	Compile: orBlocked(blockedAverage, compileReduceMean),
+	Layouts: reduceMeanLayouts,
 	Upgrade: axesToInput(18),
 	Grad:    gradReduceMean,
 }

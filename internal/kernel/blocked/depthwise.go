@@ -10,14 +10,14 @@ import (
 // inside the image, row by row; the residual, where there is one, is added at
 // the end. Limits says how many of low and high bound the result.
 type depthwiseTable struct {
-	pixels int                // of a full stretch
+	pixels    int                 // of a full stretch
 	stretches [3][2]stretchKernel // kernels of 3, 5 and 7 columns, strides 1 and 2
-	taps   tapsKernel
+	taps      tapsKernel
 }
 
 type (
 	stretchKernel func(rows []line, stretches []stretch, x []float32, xRow int, w, bias, residual, y []float32, limits int, low, high float32)
-	tapsKernel   func(rows []line, pieces []piece, x []float32, xRow, xTap, xPixel, yRow int, w []float32, wRow int, bias, residual, y []float32, limits int, low, high float32)
+	tapsKernel    func(rows []line, pieces []piece, x []float32, xRow, xTap, xPixel, yRow int, w []float32, wRow int, bias, residual, y []float32, limits int, low, high float32)
 )
 
 // A stretch is some pixels of an output row. Step s of its n pixels is the input
@@ -36,14 +36,14 @@ type depthwise struct {
 	kernel         [2]int
 	step, dilation [2]int
 
-	rows   []line
+	rows      []line
 	stretches []stretch // nil: any kernel
-	kind   stretchKernel
-	pieces []piece
-	taps   tapsKernel
-	share  share
-	band   int // rows between which other activations are done
-	jobs   parallel.FreeList[depthwiseJob]
+	kind      stretchKernel
+	pieces    []piece
+	taps      tapsKernel
+	share     share
+	band      int // rows between which other activations are done
+	jobs      parallel.FreeList[depthwiseJob]
 }
 
 func newDepthwise(t *Table, g *conv.Geometry, o Options) kernel {
