@@ -111,9 +111,6 @@ func bindOutputs(s *onnx.Graph) error {
 var dialects = map[string]func(*onnx.Builder, *onnx.Node) *onnx.Value{
 	"Erfc":  func(b *onnx.Builder, n *onnx.Node) *onnx.Value { return minus(b, one(b, n), b.Op("Erf", n.Inputs())) },
 	"Expm1": func(b *onnx.Builder, n *onnx.Node) *onnx.Value { return minus(b, b.Op("Exp", n.Inputs()), one(b, n)) },
-	"SimplifiedLayerNormalization": func(b *onnx.Builder, n *onnx.Node) *onnx.Value {
-		return b.Op("RMSNormalization", n.Inputs(), slices.Clone(n.Attrs)...)
-	},
 }
 
 func minus(b *onnx.Builder, x, y *onnx.Value) *onnx.Value { return b.Op("Sub", values{x, y}) }
