@@ -253,3 +253,16 @@ func ExampleLevel() {
 	fmt.Println(onnx.Data[float32](out["y"]))
 	// Output: [0 3]
 }
+
+func ExampleWinograd() {
+	s, err := runtime.New(relu(), runtime.Options{Winograd: runtime.WinogradOff})
+	if err != nil {
+		log.Fatal(err)
+	}
+	out, err := s.Run(context.Background(), map[string]*onnx.Tensor{"x": onnx.Vector[float32](-1, 3)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(onnx.Data[float32](out["y"]))
+	// Output: [0 3]
+}

@@ -114,6 +114,7 @@ func (a *app) compareModel(ctx context.Context, path string, f compareFlags) err
 	if err != nil {
 		return err
 	}
+	o.Winograd = runtime.WinogradOff // it trades exactness for speed
 	m, err := readModel(path, onnx.ReadOptions{})
 	if err != nil {
 		return err

@@ -64,6 +64,7 @@ func (a *app) testCases(ctx context.Context, roots []string, f testFlags) error 
 	if err != nil {
 		return err
 	}
+	o.Winograd = runtime.WinogradOff // it trades exactness for speed
 	if _, err := path.Match(f.run, ""); err != nil {
 		return onnx.Invalidf("--run %.64q: %w", f.run, err)
 	}

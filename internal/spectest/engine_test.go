@@ -16,7 +16,7 @@ type engine struct {
 
 var engines = []engine{
 	{"plain", runtime.Options{Engine: runtime.Plain}},
-	{"optimised", runtime.Options{Engine: runtime.Fast}},
+	{"optimised", runtime.Options{Engine: runtime.Fast, Winograd: runtime.WinogradOff}},
 }
 
 // run runs m on the inputs that have no initializer.

@@ -65,7 +65,7 @@ func TestModels(t *testing.T) {
 }
 
 func checkModel(t *testing.T, dir string, engine runtime.Engine) {
-	s, err := runtime.Open(filepath.Join(dir, "model.onnx"), runtime.Options{Engine: engine, Threads: 2})
+	s, err := runtime.Open(filepath.Join(dir, "model.onnx"), runtime.Options{Engine: engine, Winograd: runtime.WinogradOff, Threads: 2})
 	require.NoError(t, err)
 	defer s.Close()
 	x := readTensor(t, filepath.Join(dir, "test_data_set_0", "input_0.pb"))
