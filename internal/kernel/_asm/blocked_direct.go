@@ -19,7 +19,8 @@ func blockedDirect() error {
 // Registers: DX the struct; SI and R8 the first pixels of the two halves of
 // the tile; R9, R10, R11 one, three and five steps from pixel to pixel; DI the
 // weights; R13 and R12 where the row and the column of taps begin; AX, BX and
-// CX what is left of the loops, the outermost of which counts on the stack.
+// CX what is left of the loops. On the stack are the rows and the tiles that
+// are left, the first pixel and how far y has gone.
 type directGen struct {
 	*file
 	isa
@@ -49,8 +50,9 @@ func (f *file) directTile(set isa, vecs, width int, plain bool) {
 	g.d("// %s is directGeneric for 1 to %d pixels and %d output channels.\n//", g.fn, set.rows, width)
 	g.d("//go:noescape\nfunc %s(t *directTile)\n", g.fn)
 	g.p("// func %s(t *directTile)", g.fn)
-	g.p("TEXT ·%s(SB), NOSPLIT, $8-8", g.fn)
-	g.p("MOVQ t+0(FP), DX\nMOVQ %s, BX", g.at("pixels"))
+	g.p("TEXT ·%s(SB), NOSPLIT, $32-8", g.fn)
+	g.p("MOVQ t+0(FP), DX\nMOVQ %s, BX\nMOVQ BX, x-16(SP)\nMOVQ $0, y-24(SP)", g.at("x"))
+	g.p("MOVQ %s, BX\nMOVQ BX, repeats-32(SP)\nMOVQ %s, BX", g.at("repeats"), g.at("pixels"))
 	for r := set.rows; r > 1; r-- {
 		g.p("CMPQ BX, $%d\nJEQ pixels%d", r, r)
 	}
@@ -73,7 +75,7 @@ func (g *directGen) body(r int) {
 	g.p("\n%s:", l("pixels"))
 	g.first(r, l)
 	g.p("MOVQ %s, BX\nTESTQ BX, BX\nJZ %s\nMOVQ BX, left-8(SP)", g.at("rows"), l("done"))
-	g.p("MOVQ %s, R13\nMOVQ %s, DI", g.at("x"), g.at("w"))
+	g.p("MOVQ x-16(SP), R13\nMOVQ %s, DI", g.at("w"))
 	g.p("MOVQ %s, R9\nLEAQ (R9)(R9*2), R10\nLEAQ (R9)(R9*4), R11", g.at("xPixel"))
 	if g.plain {
 		g.plainLoops(r, l)
@@ -146,12 +148,12 @@ func (g *directGen) vector(v int) string {
 
 // walk calls f for each pixel with its place in BX, beginning at a field.
 func (g *directGen) walk(r int, field string, f func(i int)) {
-	g.p("MOVQ %s, BX\nMOVQ %s, R9\nMOVQ %s, R10", g.at(field), g.at("yPixel"), g.at("yBlock"))
+	g.p("MOVQ %s, BX\nADDQ y-24(SP), BX\nMOVQ %s, R9\nMOVQ %s, R10", g.at(field), g.at("yPixel"), g.at("yBlock"))
 	for i := range r {
 		switch {
 		case i == 0:
 		case i == directHalf(r):
-			g.p("MOVQ %s, BX\nADDQ %s, BX", g.at(field), g.at("ySecond"))
+			g.p("MOVQ %s, BX\nADDQ y-24(SP), BX\nADDQ %s, BX", g.at(field), g.at("ySecond"))
 		default:
 			g.p("ADDQ R9, BX")
 		}
@@ -159,13 +161,8 @@ func (g *directGen) walk(r int, field string, f func(i int)) {
 	}
 }
 
-// first starts the sums from the bias and fetches the places of the results.
+// first starts the sums from the bias.
 func (g *directGen) first(r int, l func(string) string) {
-	g.walk(r, "y", func(int) {
-		for v := range g.width / 16 {
-			g.p("PREFETCHT0 %s", g.vector(v))
-		}
-	})
 	g.p("MOVQ %s, BX\nTESTQ BX, BX\nJNZ %s", g.at("bias"), l("bias"))
 	xor := "VXORPS"
 	if g.mask {
@@ -206,5 +203,7 @@ func (g *directGen) last(r int, l func(string) string) {
 			g.p("VMOVUPS %s, %s", g.v(i*g.vecs+v), g.vector(v))
 		}
 	})
-	g.p("VZEROUPPER\nRET")
+	g.p("DECQ repeats-32(SP)\nJZ %s", l("end"))
+	g.p("MOVQ %s, BX\nADDQ BX, x-16(SP)\nMOVQ %s, BX\nADDQ BX, y-24(SP)\nJMP %s", g.at("xNext"), g.at("yNext"), l("pixels"))
+	g.p("%s:\nVZEROUPPER\nRET", l("end"))
 }

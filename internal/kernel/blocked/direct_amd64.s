@@ -7,8 +7,13 @@
 #include "go_asm.h"
 
 // func f32Direct14x32AVX512(t *directTile)
-TEXT ·f32Direct14x32AVX512(SB), NOSPLIT, $8-8
+TEXT ·f32Direct14x32AVX512(SB), NOSPLIT, $32-8
 	MOVQ t+0(FP), DX
+	MOVQ directTile_x(DX), BX
+	MOVQ BX, x-16(SP)
+	MOVQ $0, y-24(SP)
+	MOVQ directTile_repeats(DX), BX
+	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
 	CMPQ BX, $14
 	JEQ  pixels14
@@ -38,17 +43,12 @@ TEXT ·f32Direct14x32AVX512(SB), NOSPLIT, $8-8
 	JEQ  pixels2
 
 pixels1:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start1
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias1
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start1
 
 bias1:
 	VMOVUPS 0(BX), Z0
@@ -59,7 +59,7 @@ start1:
 	TESTQ BX, BX
 	JZ    done1
 	MOVQ  BX, left-8(SP)
-	MOVQ  directTile_x(DX), R13
+	MOVQ  x-16(SP), R13
 	MOVQ  directTile_w(DX), DI
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
@@ -124,6 +124,7 @@ done1:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -141,29 +142,30 @@ alone1:
 
 store1:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	VMOVUPS Z1, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end1
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels1
+
+end1:
 	VZEROUPPER
 	RET
 
 pixels2:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias2
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start2
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias2
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start2
 
 bias2:
 	VMOVUPS 0(BX), Z0
@@ -176,7 +178,7 @@ start2:
 	TESTQ   BX, BX
 	JZ      done2
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -253,11 +255,13 @@ done2:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
 	VADDPS (BX)(R10*1), Z1, Z1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z2, Z2
 	VADDPS (BX)(R10*1), Z3, Z3
@@ -278,36 +282,35 @@ alone2:
 
 store2:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	VMOVUPS Z1, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z2, 0(BX)
 	VMOVUPS Z3, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end2
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels2
+
+end2:
 	VZEROUPPER
 	RET
 
 pixels3:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias3
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start3
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias3
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start3
 
 bias3:
 	VMOVUPS 0(BX), Z0
@@ -322,7 +325,7 @@ start3:
 	TESTQ   BX, BX
 	JZ      done3
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -411,6 +414,7 @@ done3:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -419,6 +423,7 @@ done3:
 	VADDPS 0(BX), Z2, Z2
 	VADDPS (BX)(R10*1), Z3, Z3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z4, Z4
 	VADDPS (BX)(R10*1), Z5, Z5
@@ -443,6 +448,7 @@ alone3:
 
 store3:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -451,34 +457,29 @@ store3:
 	VMOVUPS Z2, 0(BX)
 	VMOVUPS Z3, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z4, 0(BX)
 	VMOVUPS Z5, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end3
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels3
+
+end3:
 	VZEROUPPER
 	RET
 
 pixels4:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias4
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start4
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias4
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start4
 
 bias4:
 	VMOVUPS 0(BX), Z0
@@ -495,7 +496,7 @@ start4:
 	TESTQ   BX, BX
 	JZ      done4
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -596,6 +597,7 @@ done4:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -604,6 +606,7 @@ done4:
 	VADDPS 0(BX), Z2, Z2
 	VADDPS (BX)(R10*1), Z3, Z3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z4, Z4
 	VADDPS (BX)(R10*1), Z5, Z5
@@ -635,6 +638,7 @@ alone4:
 
 store4:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -643,40 +647,32 @@ store4:
 	VMOVUPS Z2, 0(BX)
 	VMOVUPS Z3, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z4, 0(BX)
 	VMOVUPS Z5, (BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end4
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels4
+
+end4:
 	VZEROUPPER
 	RET
 
 pixels5:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias5
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start5
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias5
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start5
 
 bias5:
 	VMOVUPS 0(BX), Z0
@@ -695,7 +691,7 @@ start5:
 	TESTQ   BX, BX
 	JZ      done5
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -808,6 +804,7 @@ done5:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -819,6 +816,7 @@ done5:
 	VADDPS 0(BX), Z4, Z4
 	VADDPS (BX)(R10*1), Z5, Z5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z6, Z6
 	VADDPS (BX)(R10*1), Z7, Z7
@@ -854,6 +852,7 @@ alone5:
 
 store5:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -865,43 +864,32 @@ store5:
 	VMOVUPS Z4, 0(BX)
 	VMOVUPS Z5, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end5
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels5
+
+end5:
 	VZEROUPPER
 	RET
 
 pixels6:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias6
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start6
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias6
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start6
 
 bias6:
 	VMOVUPS 0(BX), Z0
@@ -922,7 +910,7 @@ start6:
 	TESTQ   BX, BX
 	JZ      done6
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -1047,6 +1035,7 @@ done6:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -1058,6 +1047,7 @@ done6:
 	VADDPS 0(BX), Z4, Z4
 	VADDPS (BX)(R10*1), Z5, Z5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z6, Z6
 	VADDPS (BX)(R10*1), Z7, Z7
@@ -1100,6 +1090,7 @@ alone6:
 
 store6:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -1111,6 +1102,7 @@ store6:
 	VMOVUPS Z4, 0(BX)
 	VMOVUPS Z5, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
@@ -1120,40 +1112,25 @@ store6:
 	ADDQ    R9, BX
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end6
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels6
+
+end6:
 	VZEROUPPER
 	RET
 
 pixels7:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias7
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start7
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias7
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start7
 
 bias7:
 	VMOVUPS 0(BX), Z0
@@ -1176,7 +1153,7 @@ start7:
 	TESTQ   BX, BX
 	JZ      done7
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -1313,6 +1290,7 @@ done7:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone7
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -1327,6 +1305,7 @@ done7:
 	VADDPS 0(BX), Z6, Z6
 	VADDPS (BX)(R10*1), Z7, Z7
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z8, Z8
 	VADDPS (BX)(R10*1), Z9, Z9
@@ -1373,6 +1352,7 @@ alone7:
 
 store7:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -1387,6 +1367,7 @@ store7:
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
@@ -1396,43 +1377,25 @@ store7:
 	ADDQ    R9, BX
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end7
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels7
+
+end7:
 	VZEROUPPER
 	RET
 
 pixels8:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias8
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start8
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start8
 
 bias8:
 	VMOVUPS 0(BX), Z0
@@ -1457,7 +1420,7 @@ start8:
 	TESTQ   BX, BX
 	JZ      done8
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -1606,6 +1569,7 @@ done8:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone8
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -1620,6 +1584,7 @@ done8:
 	VADDPS 0(BX), Z6, Z6
 	VADDPS (BX)(R10*1), Z7, Z7
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z8, Z8
 	VADDPS (BX)(R10*1), Z9, Z9
@@ -1673,6 +1638,7 @@ alone8:
 
 store8:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -1687,6 +1653,7 @@ store8:
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
@@ -1699,46 +1666,25 @@ store8:
 	ADDQ    R9, BX
 	VMOVUPS Z14, 0(BX)
 	VMOVUPS Z15, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end8
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels8
+
+end8:
 	VZEROUPPER
 	RET
 
 pixels9:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias9
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start9
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start9
 
 bias9:
 	VMOVUPS 0(BX), Z0
@@ -1765,7 +1711,7 @@ start9:
 	TESTQ   BX, BX
 	JZ      done9
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -1926,6 +1872,7 @@ done9:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone9
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -1943,6 +1890,7 @@ done9:
 	VADDPS 0(BX), Z8, Z8
 	VADDPS (BX)(R10*1), Z9, Z9
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z10, Z10
 	VADDPS (BX)(R10*1), Z11, Z11
@@ -2000,6 +1948,7 @@ alone9:
 
 store9:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -2017,6 +1966,7 @@ store9:
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
@@ -2029,49 +1979,25 @@ store9:
 	ADDQ    R9, BX
 	VMOVUPS Z16, 0(BX)
 	VMOVUPS Z17, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end9
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels9
+
+end9:
 	VZEROUPPER
 	RET
 
 pixels10:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias10
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start10
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start10
 
 bias10:
 	VMOVUPS 0(BX), Z0
@@ -2100,7 +2026,7 @@ start10:
 	TESTQ   BX, BX
 	JZ      done10
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -2273,6 +2199,7 @@ done10:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone10
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -2290,6 +2217,7 @@ done10:
 	VADDPS 0(BX), Z8, Z8
 	VADDPS (BX)(R10*1), Z9, Z9
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z10, Z10
 	VADDPS (BX)(R10*1), Z11, Z11
@@ -2354,6 +2282,7 @@ alone10:
 
 store10:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -2371,6 +2300,7 @@ store10:
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
@@ -2386,52 +2316,25 @@ store10:
 	ADDQ    R9, BX
 	VMOVUPS Z18, 0(BX)
 	VMOVUPS Z19, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end10
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels10
+
+end10:
 	VZEROUPPER
 	RET
 
 pixels11:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias11
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start11
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start11
 
 bias11:
 	VMOVUPS 0(BX), Z0
@@ -2462,7 +2365,7 @@ start11:
 	TESTQ   BX, BX
 	JZ      done11
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -2647,6 +2550,7 @@ done11:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone11
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -2667,6 +2571,7 @@ done11:
 	VADDPS 0(BX), Z10, Z10
 	VADDPS (BX)(R10*1), Z11, Z11
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z12, Z12
 	VADDPS (BX)(R10*1), Z13, Z13
@@ -2735,6 +2640,7 @@ alone11:
 
 store11:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -2755,6 +2661,7 @@ store11:
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
@@ -2770,55 +2677,25 @@ store11:
 	ADDQ    R9, BX
 	VMOVUPS Z20, 0(BX)
 	VMOVUPS Z21, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end11
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels11
+
+end11:
 	VZEROUPPER
 	RET
 
 pixels12:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias12
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start12
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start12
 
 bias12:
 	VMOVUPS 0(BX), Z0
@@ -2851,7 +2728,7 @@ start12:
 	TESTQ   BX, BX
 	JZ      done12
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -3048,6 +2925,7 @@ done12:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone12
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -3068,6 +2946,7 @@ done12:
 	VADDPS 0(BX), Z10, Z10
 	VADDPS (BX)(R10*1), Z11, Z11
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z12, Z12
 	VADDPS (BX)(R10*1), Z13, Z13
@@ -3143,6 +3022,7 @@ alone12:
 
 store12:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -3163,6 +3043,7 @@ store12:
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
@@ -3181,58 +3062,25 @@ store12:
 	ADDQ    R9, BX
 	VMOVUPS Z22, 0(BX)
 	VMOVUPS Z23, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end12
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels12
+
+end12:
 	VZEROUPPER
 	RET
 
 pixels13:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias13
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start13
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start13
 
 bias13:
 	VMOVUPS 0(BX), Z0
@@ -3267,7 +3115,7 @@ start13:
 	TESTQ   BX, BX
 	JZ      done13
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -3476,6 +3324,7 @@ done13:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone13
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -3499,6 +3348,7 @@ done13:
 	VADDPS 0(BX), Z12, Z12
 	VADDPS (BX)(R10*1), Z13, Z13
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z14, Z14
 	VADDPS (BX)(R10*1), Z15, Z15
@@ -3578,6 +3428,7 @@ alone13:
 
 store13:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -3601,6 +3452,7 @@ store13:
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z14, 0(BX)
 	VMOVUPS Z15, (BX)(R10*1)
@@ -3619,61 +3471,25 @@ store13:
 	ADDQ    R9, BX
 	VMOVUPS Z24, 0(BX)
 	VMOVUPS Z25, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end13
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels13
+
+end13:
 	VZEROUPPER
 	RET
 
 pixels14:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias14
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start14
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias14
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start14
 
 bias14:
 	VMOVUPS 0(BX), Z0
@@ -3710,7 +3526,7 @@ start14:
 	TESTQ   BX, BX
 	JZ      done14
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -3931,6 +3747,7 @@ done14:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone14
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -3954,6 +3771,7 @@ done14:
 	VADDPS 0(BX), Z12, Z12
 	VADDPS (BX)(R10*1), Z13, Z13
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z14, Z14
 	VADDPS (BX)(R10*1), Z15, Z15
@@ -4040,6 +3858,7 @@ alone14:
 
 store14:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -4063,6 +3882,7 @@ store14:
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z14, 0(BX)
 	VMOVUPS Z15, (BX)(R10*1)
@@ -4084,12 +3904,26 @@ store14:
 	ADDQ    R9, BX
 	VMOVUPS Z26, 0(BX)
 	VMOVUPS Z27, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end14
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels14
+
+end14:
 	VZEROUPPER
 	RET
 
 // func f32Direct14x16AVX512(t *directTile)
-TEXT ·f32Direct14x16AVX512(SB), NOSPLIT, $8-8
+TEXT ·f32Direct14x16AVX512(SB), NOSPLIT, $32-8
 	MOVQ t+0(FP), DX
+	MOVQ directTile_x(DX), BX
+	MOVQ BX, x-16(SP)
+	MOVQ $0, y-24(SP)
+	MOVQ directTile_repeats(DX), BX
+	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
 	CMPQ BX, $14
 	JEQ  pixels14
@@ -4119,15 +3953,11 @@ TEXT ·f32Direct14x16AVX512(SB), NOSPLIT, $8-8
 	JEQ  pixels2
 
 pixels1:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias1
-	VPXORD     Z0, Z0, Z0
-	JMP        start1
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias1
+	VPXORD Z0, Z0, Z0
+	JMP    start1
 
 bias1:
 	VMOVUPS 0(BX), Z0
@@ -4137,7 +3967,7 @@ start1:
 	TESTQ BX, BX
 	JZ    done1
 	MOVQ  BX, left-8(SP)
-	MOVQ  directTile_x(DX), R13
+	MOVQ  x-16(SP), R13
 	MOVQ  directTile_w(DX), DI
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
@@ -4194,6 +4024,7 @@ done1:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -4208,25 +4039,28 @@ alone1:
 
 store1:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end1
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels1
+
+end1:
 	VZEROUPPER
 	RET
 
 pixels2:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias2
-	VPXORD     Z0, Z0, Z0
-	JMP        start2
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias2
+	VPXORD Z0, Z0, Z0
+	JMP    start2
 
 bias2:
 	VMOVUPS 0(BX), Z0
@@ -4237,7 +4071,7 @@ start2:
 	TESTQ   BX, BX
 	JZ      done2
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -4302,10 +4136,12 @@ done2:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z1, Z1
 
@@ -4321,30 +4157,32 @@ alone2:
 
 store2:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z1, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end2
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels2
+
+end2:
 	VZEROUPPER
 	RET
 
 pixels3:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias3
-	VPXORD     Z0, Z0, Z0
-	JMP        start3
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias3
+	VPXORD Z0, Z0, Z0
+	JMP    start3
 
 bias3:
 	VMOVUPS 0(BX), Z0
@@ -4356,7 +4194,7 @@ start3:
 	TESTQ   BX, BX
 	JZ      done3
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -4429,12 +4267,14 @@ done3:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z1, Z1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z2, Z2
 
@@ -4452,34 +4292,34 @@ alone3:
 
 store3:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z1, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z2, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end3
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels3
+
+end3:
 	VZEROUPPER
 	RET
 
 pixels4:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias4
-	VPXORD     Z0, Z0, Z0
-	JMP        start4
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias4
+	VPXORD Z0, Z0, Z0
+	JMP    start4
 
 bias4:
 	VMOVUPS 0(BX), Z0
@@ -4492,7 +4332,7 @@ start4:
 	TESTQ   BX, BX
 	JZ      done4
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -4573,12 +4413,14 @@ done4:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z1, Z1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z2, Z2
 	ADDQ   R9, BX
@@ -4600,38 +4442,36 @@ alone4:
 
 store4:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z1, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z2, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z3, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end4
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels4
+
+end4:
 	VZEROUPPER
 	RET
 
 pixels5:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias5
-	VPXORD     Z0, Z0, Z0
-	JMP        start5
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias5
+	VPXORD Z0, Z0, Z0
+	JMP    start5
 
 bias5:
 	VMOVUPS 0(BX), Z0
@@ -4645,7 +4485,7 @@ start5:
 	TESTQ   BX, BX
 	JZ      done5
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -4734,6 +4574,7 @@ done5:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -4742,6 +4583,7 @@ done5:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z2, Z2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z3, Z3
 	ADDQ   R9, BX
@@ -4765,6 +4607,7 @@ alone5:
 
 store5:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -4773,34 +4616,29 @@ store5:
 	ADDQ    R9, BX
 	VMOVUPS Z2, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z3, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z4, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end5
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels5
+
+end5:
 	VZEROUPPER
 	RET
 
 pixels6:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias6
-	VPXORD     Z0, Z0, Z0
-	JMP        start6
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias6
+	VPXORD Z0, Z0, Z0
+	JMP    start6
 
 bias6:
 	VMOVUPS 0(BX), Z0
@@ -4815,7 +4653,7 @@ start6:
 	TESTQ   BX, BX
 	JZ      done6
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -4912,6 +4750,7 @@ done6:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -4920,6 +4759,7 @@ done6:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z2, Z2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z3, Z3
 	ADDQ   R9, BX
@@ -4947,6 +4787,7 @@ alone6:
 
 store6:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -4955,38 +4796,31 @@ store6:
 	ADDQ    R9, BX
 	VMOVUPS Z2, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z3, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z4, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z5, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end6
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels6
+
+end6:
 	VZEROUPPER
 	RET
 
 pixels7:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias7
-	VPXORD     Z0, Z0, Z0
-	JMP        start7
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias7
+	VPXORD Z0, Z0, Z0
+	JMP    start7
 
 bias7:
 	VMOVUPS 0(BX), Z0
@@ -5002,7 +4836,7 @@ start7:
 	TESTQ   BX, BX
 	JZ      done7
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -5107,6 +4941,7 @@ done7:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone7
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -5117,6 +4952,7 @@ done7:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z3, Z3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z4, Z4
 	ADDQ   R9, BX
@@ -5146,6 +4982,7 @@ alone7:
 
 store7:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -5156,40 +4993,31 @@ store7:
 	ADDQ    R9, BX
 	VMOVUPS Z3, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z4, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z5, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z6, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end7
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels7
+
+end7:
 	VZEROUPPER
 	RET
 
 pixels8:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias8
-	VPXORD     Z0, Z0, Z0
-	JMP        start8
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias8
+	VPXORD Z0, Z0, Z0
+	JMP    start8
 
 bias8:
 	VMOVUPS 0(BX), Z0
@@ -5206,7 +5034,7 @@ start8:
 	TESTQ   BX, BX
 	JZ      done8
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -5319,6 +5147,7 @@ done8:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone8
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -5329,6 +5158,7 @@ done8:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z3, Z3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z4, Z4
 	ADDQ   R9, BX
@@ -5362,6 +5192,7 @@ alone8:
 
 store8:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -5372,6 +5203,7 @@ store8:
 	ADDQ    R9, BX
 	VMOVUPS Z3, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z4, 0(BX)
 	ADDQ    R9, BX
@@ -5380,36 +5212,24 @@ store8:
 	VMOVUPS Z6, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z7, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end8
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels8
+
+end8:
 	VZEROUPPER
 	RET
 
 pixels9:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias9
-	VPXORD     Z0, Z0, Z0
-	JMP        start9
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias9
+	VPXORD Z0, Z0, Z0
+	JMP    start9
 
 bias9:
 	VMOVUPS 0(BX), Z0
@@ -5427,7 +5247,7 @@ start9:
 	TESTQ   BX, BX
 	JZ      done9
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -5548,6 +5368,7 @@ done9:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone9
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -5560,6 +5381,7 @@ done9:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z4, Z4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z5, Z5
 	ADDQ   R9, BX
@@ -5595,6 +5417,7 @@ alone9:
 
 store9:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -5607,6 +5430,7 @@ store9:
 	ADDQ    R9, BX
 	VMOVUPS Z4, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z5, 0(BX)
 	ADDQ    R9, BX
@@ -5615,38 +5439,24 @@ store9:
 	VMOVUPS Z7, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z8, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end9
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels9
+
+end9:
 	VZEROUPPER
 	RET
 
 pixels10:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias10
-	VPXORD     Z0, Z0, Z0
-	JMP        start10
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias10
+	VPXORD Z0, Z0, Z0
+	JMP    start10
 
 bias10:
 	VMOVUPS 0(BX), Z0
@@ -5665,7 +5475,7 @@ start10:
 	TESTQ   BX, BX
 	JZ      done10
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -5794,6 +5604,7 @@ done10:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone10
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -5806,6 +5617,7 @@ done10:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z4, Z4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z5, Z5
 	ADDQ   R9, BX
@@ -5845,6 +5657,7 @@ alone10:
 
 store10:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -5857,6 +5670,7 @@ store10:
 	ADDQ    R9, BX
 	VMOVUPS Z4, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z5, 0(BX)
 	ADDQ    R9, BX
@@ -5867,40 +5681,24 @@ store10:
 	VMOVUPS Z8, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z9, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end10
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels10
+
+end10:
 	VZEROUPPER
 	RET
 
 pixels11:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias11
-	VPXORD     Z0, Z0, Z0
-	JMP        start11
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias11
+	VPXORD Z0, Z0, Z0
+	JMP    start11
 
 bias11:
 	VMOVUPS 0(BX), Z0
@@ -5920,7 +5718,7 @@ start11:
 	TESTQ   BX, BX
 	JZ      done11
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -6057,6 +5855,7 @@ done11:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone11
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -6071,6 +5870,7 @@ done11:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z5, Z5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z6, Z6
 	ADDQ   R9, BX
@@ -6112,6 +5912,7 @@ alone11:
 
 store11:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -6126,6 +5927,7 @@ store11:
 	ADDQ    R9, BX
 	VMOVUPS Z5, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z6, 0(BX)
 	ADDQ    R9, BX
@@ -6136,42 +5938,24 @@ store11:
 	VMOVUPS Z9, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z10, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end11
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels11
+
+end11:
 	VZEROUPPER
 	RET
 
 pixels12:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias12
-	VPXORD     Z0, Z0, Z0
-	JMP        start12
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias12
+	VPXORD Z0, Z0, Z0
+	JMP    start12
 
 bias12:
 	VMOVUPS 0(BX), Z0
@@ -6192,7 +5976,7 @@ start12:
 	TESTQ   BX, BX
 	JZ      done12
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -6337,6 +6121,7 @@ done12:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone12
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -6351,6 +6136,7 @@ done12:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z5, Z5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z6, Z6
 	ADDQ   R9, BX
@@ -6396,6 +6182,7 @@ alone12:
 
 store12:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -6410,6 +6197,7 @@ store12:
 	ADDQ    R9, BX
 	VMOVUPS Z5, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z6, 0(BX)
 	ADDQ    R9, BX
@@ -6422,44 +6210,24 @@ store12:
 	VMOVUPS Z10, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z11, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end12
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels12
+
+end12:
 	VZEROUPPER
 	RET
 
 pixels13:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias13
-	VPXORD     Z0, Z0, Z0
-	JMP        start13
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias13
+	VPXORD Z0, Z0, Z0
+	JMP    start13
 
 bias13:
 	VMOVUPS 0(BX), Z0
@@ -6481,7 +6249,7 @@ start13:
 	TESTQ   BX, BX
 	JZ      done13
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -6634,6 +6402,7 @@ done13:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone13
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -6650,6 +6419,7 @@ done13:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z6, Z6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z7, Z7
 	ADDQ   R9, BX
@@ -6697,6 +6467,7 @@ alone13:
 
 store13:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -6713,6 +6484,7 @@ store13:
 	ADDQ    R9, BX
 	VMOVUPS Z6, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z7, 0(BX)
 	ADDQ    R9, BX
@@ -6725,46 +6497,24 @@ store13:
 	VMOVUPS Z11, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z12, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end13
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels13
+
+end13:
 	VZEROUPPER
 	RET
 
 pixels14:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias14
-	VPXORD     Z0, Z0, Z0
-	JMP        start14
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias14
+	VPXORD Z0, Z0, Z0
+	JMP    start14
 
 bias14:
 	VMOVUPS 0(BX), Z0
@@ -6787,7 +6537,7 @@ start14:
 	TESTQ   BX, BX
 	JZ      done14
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -6948,6 +6698,7 @@ done14:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone14
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -6964,6 +6715,7 @@ done14:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z6, Z6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z7, Z7
 	ADDQ   R9, BX
@@ -7015,6 +6767,7 @@ alone14:
 
 store14:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -7031,6 +6784,7 @@ store14:
 	ADDQ    R9, BX
 	VMOVUPS Z6, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z7, 0(BX)
 	ADDQ    R9, BX
@@ -7045,12 +6799,26 @@ store14:
 	VMOVUPS Z12, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z13, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end14
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels14
+
+end14:
 	VZEROUPPER
 	RET
 
 // func f32Direct6x16AVX2(t *directTile)
-TEXT ·f32Direct6x16AVX2(SB), NOSPLIT, $8-8
+TEXT ·f32Direct6x16AVX2(SB), NOSPLIT, $32-8
 	MOVQ t+0(FP), DX
+	MOVQ directTile_x(DX), BX
+	MOVQ BX, x-16(SP)
+	MOVQ $0, y-24(SP)
+	MOVQ directTile_repeats(DX), BX
+	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
 	CMPQ BX, $6
 	JEQ  pixels6
@@ -7064,16 +6832,12 @@ TEXT ·f32Direct6x16AVX2(SB), NOSPLIT, $8-8
 	JEQ  pixels2
 
 pixels1:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias1
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start1
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias1
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start1
 
 bias1:
 	VMOVUPS 0(BX), Y0
@@ -7084,7 +6848,7 @@ start1:
 	TESTQ BX, BX
 	JZ    done1
 	MOVQ  BX, left-8(SP)
-	MOVQ  directTile_x(DX), R13
+	MOVQ  x-16(SP), R13
 	MOVQ  directTile_w(DX), DI
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
@@ -7149,6 +6913,7 @@ done1:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -7166,27 +6931,30 @@ alone1:
 
 store1:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
 	VMOVUPS Y1, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end1
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels1
+
+end1:
 	VZEROUPPER
 	RET
 
 pixels2:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias2
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start2
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias2
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start2
 
 bias2:
 	VMOVUPS 0(BX), Y0
@@ -7199,7 +6967,7 @@ start2:
 	TESTQ   BX, BX
 	JZ      done2
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -7276,11 +7044,13 @@ done2:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
 	VADDPS 32(BX), Y1, Y1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y2, Y2
 	VADDPS 32(BX), Y3, Y3
@@ -7301,33 +7071,35 @@ alone2:
 
 store2:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
 	VMOVUPS Y1, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y2, 0(BX)
 	VMOVUPS Y3, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end2
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels2
+
+end2:
 	VZEROUPPER
 	RET
 
 pixels3:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias3
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start3
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias3
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start3
 
 bias3:
 	VMOVUPS 0(BX), Y0
@@ -7342,7 +7114,7 @@ start3:
 	TESTQ   BX, BX
 	JZ      done3
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -7431,6 +7203,7 @@ done3:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -7439,6 +7212,7 @@ done3:
 	VADDPS 0(BX), Y2, Y2
 	VADDPS 32(BX), Y3, Y3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y4, Y4
 	VADDPS 32(BX), Y5, Y5
@@ -7463,6 +7237,7 @@ alone3:
 
 store3:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
@@ -7471,30 +7246,29 @@ store3:
 	VMOVUPS Y2, 0(BX)
 	VMOVUPS Y3, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y4, 0(BX)
 	VMOVUPS Y5, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end3
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels3
+
+end3:
 	VZEROUPPER
 	RET
 
 pixels4:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias4
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start4
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias4
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start4
 
 bias4:
 	VMOVUPS 0(BX), Y0
@@ -7511,7 +7285,7 @@ start4:
 	TESTQ   BX, BX
 	JZ      done4
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -7612,6 +7386,7 @@ done4:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -7620,6 +7395,7 @@ done4:
 	VADDPS 0(BX), Y2, Y2
 	VADDPS 32(BX), Y3, Y3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y4, Y4
 	VADDPS 32(BX), Y5, Y5
@@ -7651,6 +7427,7 @@ alone4:
 
 store4:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
@@ -7659,35 +7436,32 @@ store4:
 	VMOVUPS Y2, 0(BX)
 	VMOVUPS Y3, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y4, 0(BX)
 	VMOVUPS Y5, 32(BX)
 	ADDQ    R9, BX
 	VMOVUPS Y6, 0(BX)
 	VMOVUPS Y7, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end4
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels4
+
+end4:
 	VZEROUPPER
 	RET
 
 pixels5:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias5
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start5
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias5
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start5
 
 bias5:
 	VMOVUPS 0(BX), Y0
@@ -7706,7 +7480,7 @@ start5:
 	TESTQ   BX, BX
 	JZ      done5
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -7819,6 +7593,7 @@ done5:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -7830,6 +7605,7 @@ done5:
 	VADDPS 0(BX), Y4, Y4
 	VADDPS 32(BX), Y5, Y5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y6, Y6
 	VADDPS 32(BX), Y7, Y7
@@ -7865,6 +7641,7 @@ alone5:
 
 store5:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
@@ -7876,37 +7653,32 @@ store5:
 	VMOVUPS Y4, 0(BX)
 	VMOVUPS Y5, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y6, 0(BX)
 	VMOVUPS Y7, 32(BX)
 	ADDQ    R9, BX
 	VMOVUPS Y8, 0(BX)
 	VMOVUPS Y9, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end5
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels5
+
+end5:
 	VZEROUPPER
 	RET
 
 pixels6:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias6
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start6
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias6
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start6
 
 bias6:
 	VMOVUPS 0(BX), Y0
@@ -7927,7 +7699,7 @@ start6:
 	TESTQ   BX, BX
 	JZ      done6
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -8052,6 +7824,7 @@ done6:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -8063,6 +7836,7 @@ done6:
 	VADDPS 0(BX), Y4, Y4
 	VADDPS 32(BX), Y5, Y5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y6, Y6
 	VADDPS 32(BX), Y7, Y7
@@ -8105,6 +7879,7 @@ alone6:
 
 store6:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
@@ -8116,6 +7891,7 @@ store6:
 	VMOVUPS Y4, 0(BX)
 	VMOVUPS Y5, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y6, 0(BX)
 	VMOVUPS Y7, 32(BX)
@@ -8125,12 +7901,26 @@ store6:
 	ADDQ    R9, BX
 	VMOVUPS Y10, 0(BX)
 	VMOVUPS Y11, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end6
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels6
+
+end6:
 	VZEROUPPER
 	RET
 
 // func f32DirectPlain14x32AVX512(t *directTile)
-TEXT ·f32DirectPlain14x32AVX512(SB), NOSPLIT, $8-8
+TEXT ·f32DirectPlain14x32AVX512(SB), NOSPLIT, $32-8
 	MOVQ t+0(FP), DX
+	MOVQ directTile_x(DX), BX
+	MOVQ BX, x-16(SP)
+	MOVQ $0, y-24(SP)
+	MOVQ directTile_repeats(DX), BX
+	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
 	CMPQ BX, $14
 	JEQ  pixels14
@@ -8160,17 +7950,12 @@ TEXT ·f32DirectPlain14x32AVX512(SB), NOSPLIT, $8-8
 	JEQ  pixels2
 
 pixels1:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias1
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start1
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias1
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start1
 
 bias1:
 	VMOVUPS 0(BX), Z0
@@ -8181,7 +7966,7 @@ start1:
 	TESTQ BX, BX
 	JZ    done1
 	MOVQ  BX, left-8(SP)
-	MOVQ  directTile_x(DX), R13
+	MOVQ  x-16(SP), R13
 	MOVQ  directTile_w(DX), DI
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
@@ -8222,6 +8007,7 @@ done1:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -8239,29 +8025,30 @@ alone1:
 
 store1:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	VMOVUPS Z1, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end1
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels1
+
+end1:
 	VZEROUPPER
 	RET
 
 pixels2:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias2
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start2
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias2
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start2
 
 bias2:
 	VMOVUPS 0(BX), Z0
@@ -8274,7 +8061,7 @@ start2:
 	TESTQ   BX, BX
 	JZ      done2
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -8318,11 +8105,13 @@ done2:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
 	VADDPS (BX)(R10*1), Z1, Z1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z2, Z2
 	VADDPS (BX)(R10*1), Z3, Z3
@@ -8343,36 +8132,35 @@ alone2:
 
 store2:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	VMOVUPS Z1, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z2, 0(BX)
 	VMOVUPS Z3, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end2
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels2
+
+end2:
 	VZEROUPPER
 	RET
 
 pixels3:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias3
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start3
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias3
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start3
 
 bias3:
 	VMOVUPS 0(BX), Z0
@@ -8387,7 +8175,7 @@ start3:
 	TESTQ   BX, BX
 	JZ      done3
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -8434,6 +8222,7 @@ done3:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -8442,6 +8231,7 @@ done3:
 	VADDPS 0(BX), Z2, Z2
 	VADDPS (BX)(R10*1), Z3, Z3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z4, Z4
 	VADDPS (BX)(R10*1), Z5, Z5
@@ -8466,6 +8256,7 @@ alone3:
 
 store3:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -8474,34 +8265,29 @@ store3:
 	VMOVUPS Z2, 0(BX)
 	VMOVUPS Z3, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z4, 0(BX)
 	VMOVUPS Z5, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end3
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels3
+
+end3:
 	VZEROUPPER
 	RET
 
 pixels4:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias4
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start4
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias4
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start4
 
 bias4:
 	VMOVUPS 0(BX), Z0
@@ -8518,7 +8304,7 @@ start4:
 	TESTQ   BX, BX
 	JZ      done4
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -8568,6 +8354,7 @@ done4:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -8576,6 +8363,7 @@ done4:
 	VADDPS 0(BX), Z2, Z2
 	VADDPS (BX)(R10*1), Z3, Z3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z4, Z4
 	VADDPS (BX)(R10*1), Z5, Z5
@@ -8607,6 +8395,7 @@ alone4:
 
 store4:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -8615,40 +8404,32 @@ store4:
 	VMOVUPS Z2, 0(BX)
 	VMOVUPS Z3, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z4, 0(BX)
 	VMOVUPS Z5, (BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end4
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels4
+
+end4:
 	VZEROUPPER
 	RET
 
 pixels5:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias5
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start5
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias5
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start5
 
 bias5:
 	VMOVUPS 0(BX), Z0
@@ -8667,7 +8448,7 @@ start5:
 	TESTQ   BX, BX
 	JZ      done5
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -8720,6 +8501,7 @@ done5:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -8731,6 +8513,7 @@ done5:
 	VADDPS 0(BX), Z4, Z4
 	VADDPS (BX)(R10*1), Z5, Z5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z6, Z6
 	VADDPS (BX)(R10*1), Z7, Z7
@@ -8766,6 +8549,7 @@ alone5:
 
 store5:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -8777,43 +8561,32 @@ store5:
 	VMOVUPS Z4, 0(BX)
 	VMOVUPS Z5, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
 	ADDQ    R9, BX
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end5
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels5
+
+end5:
 	VZEROUPPER
 	RET
 
 pixels6:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias6
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start6
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias6
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start6
 
 bias6:
 	VMOVUPS 0(BX), Z0
@@ -8834,7 +8607,7 @@ start6:
 	TESTQ   BX, BX
 	JZ      done6
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -8890,6 +8663,7 @@ done6:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -8901,6 +8675,7 @@ done6:
 	VADDPS 0(BX), Z4, Z4
 	VADDPS (BX)(R10*1), Z5, Z5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z6, Z6
 	VADDPS (BX)(R10*1), Z7, Z7
@@ -8943,6 +8718,7 @@ alone6:
 
 store6:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -8954,6 +8730,7 @@ store6:
 	VMOVUPS Z4, 0(BX)
 	VMOVUPS Z5, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
@@ -8963,40 +8740,25 @@ store6:
 	ADDQ    R9, BX
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end6
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels6
+
+end6:
 	VZEROUPPER
 	RET
 
 pixels7:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias7
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start7
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias7
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start7
 
 bias7:
 	VMOVUPS 0(BX), Z0
@@ -9019,7 +8781,7 @@ start7:
 	TESTQ   BX, BX
 	JZ      done7
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -9078,6 +8840,7 @@ done7:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone7
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -9092,6 +8855,7 @@ done7:
 	VADDPS 0(BX), Z6, Z6
 	VADDPS (BX)(R10*1), Z7, Z7
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z8, Z8
 	VADDPS (BX)(R10*1), Z9, Z9
@@ -9138,6 +8902,7 @@ alone7:
 
 store7:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -9152,6 +8917,7 @@ store7:
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
@@ -9161,43 +8927,25 @@ store7:
 	ADDQ    R9, BX
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end7
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels7
+
+end7:
 	VZEROUPPER
 	RET
 
 pixels8:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias8
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start8
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start8
 
 bias8:
 	VMOVUPS 0(BX), Z0
@@ -9222,7 +8970,7 @@ start8:
 	TESTQ   BX, BX
 	JZ      done8
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -9284,6 +9032,7 @@ done8:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone8
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -9298,6 +9047,7 @@ done8:
 	VADDPS 0(BX), Z6, Z6
 	VADDPS (BX)(R10*1), Z7, Z7
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z8, Z8
 	VADDPS (BX)(R10*1), Z9, Z9
@@ -9351,6 +9101,7 @@ alone8:
 
 store8:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -9365,6 +9116,7 @@ store8:
 	VMOVUPS Z6, 0(BX)
 	VMOVUPS Z7, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
@@ -9377,46 +9129,25 @@ store8:
 	ADDQ    R9, BX
 	VMOVUPS Z14, 0(BX)
 	VMOVUPS Z15, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end8
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels8
+
+end8:
 	VZEROUPPER
 	RET
 
 pixels9:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias9
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start9
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start9
 
 bias9:
 	VMOVUPS 0(BX), Z0
@@ -9443,7 +9174,7 @@ start9:
 	TESTQ   BX, BX
 	JZ      done9
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -9508,6 +9239,7 @@ done9:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone9
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -9525,6 +9257,7 @@ done9:
 	VADDPS 0(BX), Z8, Z8
 	VADDPS (BX)(R10*1), Z9, Z9
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z10, Z10
 	VADDPS (BX)(R10*1), Z11, Z11
@@ -9582,6 +9315,7 @@ alone9:
 
 store9:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -9599,6 +9333,7 @@ store9:
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
@@ -9611,49 +9346,25 @@ store9:
 	ADDQ    R9, BX
 	VMOVUPS Z16, 0(BX)
 	VMOVUPS Z17, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end9
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels9
+
+end9:
 	VZEROUPPER
 	RET
 
 pixels10:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias10
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start10
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias10
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start10
 
 bias10:
 	VMOVUPS 0(BX), Z0
@@ -9682,7 +9393,7 @@ start10:
 	TESTQ   BX, BX
 	JZ      done10
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -9750,6 +9461,7 @@ done10:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone10
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -9767,6 +9479,7 @@ done10:
 	VADDPS 0(BX), Z8, Z8
 	VADDPS (BX)(R10*1), Z9, Z9
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z10, Z10
 	VADDPS (BX)(R10*1), Z11, Z11
@@ -9831,6 +9544,7 @@ alone10:
 
 store10:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -9848,6 +9562,7 @@ store10:
 	VMOVUPS Z8, 0(BX)
 	VMOVUPS Z9, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
@@ -9863,52 +9578,25 @@ store10:
 	ADDQ    R9, BX
 	VMOVUPS Z18, 0(BX)
 	VMOVUPS Z19, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end10
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels10
+
+end10:
 	VZEROUPPER
 	RET
 
 pixels11:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias11
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start11
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias11
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start11
 
 bias11:
 	VMOVUPS 0(BX), Z0
@@ -9939,7 +9627,7 @@ start11:
 	TESTQ   BX, BX
 	JZ      done11
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -10010,6 +9698,7 @@ done11:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone11
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -10030,6 +9719,7 @@ done11:
 	VADDPS 0(BX), Z10, Z10
 	VADDPS (BX)(R10*1), Z11, Z11
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z12, Z12
 	VADDPS (BX)(R10*1), Z13, Z13
@@ -10098,6 +9788,7 @@ alone11:
 
 store11:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -10118,6 +9809,7 @@ store11:
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
@@ -10133,55 +9825,25 @@ store11:
 	ADDQ    R9, BX
 	VMOVUPS Z20, 0(BX)
 	VMOVUPS Z21, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end11
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels11
+
+end11:
 	VZEROUPPER
 	RET
 
 pixels12:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias12
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start12
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias12
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start12
 
 bias12:
 	VMOVUPS 0(BX), Z0
@@ -10214,7 +9876,7 @@ start12:
 	TESTQ   BX, BX
 	JZ      done12
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -10288,6 +9950,7 @@ done12:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone12
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -10308,6 +9971,7 @@ done12:
 	VADDPS 0(BX), Z10, Z10
 	VADDPS (BX)(R10*1), Z11, Z11
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z12, Z12
 	VADDPS (BX)(R10*1), Z13, Z13
@@ -10383,6 +10047,7 @@ alone12:
 
 store12:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -10403,6 +10068,7 @@ store12:
 	VMOVUPS Z10, 0(BX)
 	VMOVUPS Z11, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
@@ -10421,58 +10087,25 @@ store12:
 	ADDQ    R9, BX
 	VMOVUPS Z22, 0(BX)
 	VMOVUPS Z23, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end12
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels12
+
+end12:
 	VZEROUPPER
 	RET
 
 pixels13:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias13
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start13
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias13
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start13
 
 bias13:
 	VMOVUPS 0(BX), Z0
@@ -10507,7 +10140,7 @@ start13:
 	TESTQ   BX, BX
 	JZ      done13
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -10584,6 +10217,7 @@ done13:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone13
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -10607,6 +10241,7 @@ done13:
 	VADDPS 0(BX), Z12, Z12
 	VADDPS (BX)(R10*1), Z13, Z13
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z14, Z14
 	VADDPS (BX)(R10*1), Z15, Z15
@@ -10686,6 +10321,7 @@ alone13:
 
 store13:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -10709,6 +10345,7 @@ store13:
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z14, 0(BX)
 	VMOVUPS Z15, (BX)(R10*1)
@@ -10727,61 +10364,25 @@ store13:
 	ADDQ    R9, BX
 	VMOVUPS Z24, 0(BX)
 	VMOVUPS Z25, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end13
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels13
+
+end13:
 	VZEROUPPER
 	RET
 
 pixels14:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	PREFETCHT0 (BX)(R10*1)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias14
-	VPXORD     Z0, Z0, Z0
-	VPXORD     Z1, Z1, Z1
-	JMP        start14
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias14
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	JMP    start14
 
 bias14:
 	VMOVUPS 0(BX), Z0
@@ -10818,7 +10419,7 @@ start14:
 	TESTQ   BX, BX
 	JZ      done14
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -10898,6 +10499,7 @@ done14:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone14
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -10921,6 +10523,7 @@ done14:
 	VADDPS 0(BX), Z12, Z12
 	VADDPS (BX)(R10*1), Z13, Z13
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z14, Z14
 	VADDPS (BX)(R10*1), Z15, Z15
@@ -11007,6 +10610,7 @@ alone14:
 
 store14:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -11030,6 +10634,7 @@ store14:
 	VMOVUPS Z12, 0(BX)
 	VMOVUPS Z13, (BX)(R10*1)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z14, 0(BX)
 	VMOVUPS Z15, (BX)(R10*1)
@@ -11051,12 +10656,26 @@ store14:
 	ADDQ    R9, BX
 	VMOVUPS Z26, 0(BX)
 	VMOVUPS Z27, (BX)(R10*1)
+	DECQ    repeats-32(SP)
+	JZ      end14
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels14
+
+end14:
 	VZEROUPPER
 	RET
 
 // func f32DirectPlain14x16AVX512(t *directTile)
-TEXT ·f32DirectPlain14x16AVX512(SB), NOSPLIT, $8-8
+TEXT ·f32DirectPlain14x16AVX512(SB), NOSPLIT, $32-8
 	MOVQ t+0(FP), DX
+	MOVQ directTile_x(DX), BX
+	MOVQ BX, x-16(SP)
+	MOVQ $0, y-24(SP)
+	MOVQ directTile_repeats(DX), BX
+	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
 	CMPQ BX, $14
 	JEQ  pixels14
@@ -11086,15 +10705,11 @@ TEXT ·f32DirectPlain14x16AVX512(SB), NOSPLIT, $8-8
 	JEQ  pixels2
 
 pixels1:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias1
-	VPXORD     Z0, Z0, Z0
-	JMP        start1
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias1
+	VPXORD Z0, Z0, Z0
+	JMP    start1
 
 bias1:
 	VMOVUPS 0(BX), Z0
@@ -11104,7 +10719,7 @@ start1:
 	TESTQ BX, BX
 	JZ    done1
 	MOVQ  BX, left-8(SP)
-	MOVQ  directTile_x(DX), R13
+	MOVQ  x-16(SP), R13
 	MOVQ  directTile_w(DX), DI
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
@@ -11143,6 +10758,7 @@ done1:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -11157,25 +10773,28 @@ alone1:
 
 store1:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end1
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels1
+
+end1:
 	VZEROUPPER
 	RET
 
 pixels2:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias2
-	VPXORD     Z0, Z0, Z0
-	JMP        start2
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias2
+	VPXORD Z0, Z0, Z0
+	JMP    start2
 
 bias2:
 	VMOVUPS 0(BX), Z0
@@ -11186,7 +10805,7 @@ start2:
 	TESTQ   BX, BX
 	JZ      done2
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -11227,10 +10846,12 @@ done2:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z1, Z1
 
@@ -11246,30 +10867,32 @@ alone2:
 
 store2:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z1, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end2
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels2
+
+end2:
 	VZEROUPPER
 	RET
 
 pixels3:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias3
-	VPXORD     Z0, Z0, Z0
-	JMP        start3
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias3
+	VPXORD Z0, Z0, Z0
+	JMP    start3
 
 bias3:
 	VMOVUPS 0(BX), Z0
@@ -11281,7 +10904,7 @@ start3:
 	TESTQ   BX, BX
 	JZ      done3
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -11324,12 +10947,14 @@ done3:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z1, Z1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z2, Z2
 
@@ -11347,34 +10972,34 @@ alone3:
 
 store3:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z1, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z2, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end3
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels3
+
+end3:
 	VZEROUPPER
 	RET
 
 pixels4:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias4
-	VPXORD     Z0, Z0, Z0
-	JMP        start4
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias4
+	VPXORD Z0, Z0, Z0
+	JMP    start4
 
 bias4:
 	VMOVUPS 0(BX), Z0
@@ -11387,7 +11012,7 @@ start4:
 	TESTQ   BX, BX
 	JZ      done4
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -11432,12 +11057,14 @@ done4:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z1, Z1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z2, Z2
 	ADDQ   R9, BX
@@ -11459,38 +11086,36 @@ alone4:
 
 store4:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z1, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z2, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z3, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end4
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels4
+
+end4:
 	VZEROUPPER
 	RET
 
 pixels5:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias5
-	VPXORD     Z0, Z0, Z0
-	JMP        start5
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias5
+	VPXORD Z0, Z0, Z0
+	JMP    start5
 
 bias5:
 	VMOVUPS 0(BX), Z0
@@ -11504,7 +11129,7 @@ start5:
 	TESTQ   BX, BX
 	JZ      done5
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -11551,6 +11176,7 @@ done5:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -11559,6 +11185,7 @@ done5:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z2, Z2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z3, Z3
 	ADDQ   R9, BX
@@ -11582,6 +11209,7 @@ alone5:
 
 store5:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -11590,34 +11218,29 @@ store5:
 	ADDQ    R9, BX
 	VMOVUPS Z2, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z3, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z4, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end5
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels5
+
+end5:
 	VZEROUPPER
 	RET
 
 pixels6:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias6
-	VPXORD     Z0, Z0, Z0
-	JMP        start6
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias6
+	VPXORD Z0, Z0, Z0
+	JMP    start6
 
 bias6:
 	VMOVUPS 0(BX), Z0
@@ -11632,7 +11255,7 @@ start6:
 	TESTQ   BX, BX
 	JZ      done6
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -11681,6 +11304,7 @@ done6:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -11689,6 +11313,7 @@ done6:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z2, Z2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z3, Z3
 	ADDQ   R9, BX
@@ -11716,6 +11341,7 @@ alone6:
 
 store6:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -11724,38 +11350,31 @@ store6:
 	ADDQ    R9, BX
 	VMOVUPS Z2, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z3, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z4, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z5, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end6
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels6
+
+end6:
 	VZEROUPPER
 	RET
 
 pixels7:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias7
-	VPXORD     Z0, Z0, Z0
-	JMP        start7
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias7
+	VPXORD Z0, Z0, Z0
+	JMP    start7
 
 bias7:
 	VMOVUPS 0(BX), Z0
@@ -11771,7 +11390,7 @@ start7:
 	TESTQ   BX, BX
 	JZ      done7
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -11822,6 +11441,7 @@ done7:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone7
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -11832,6 +11452,7 @@ done7:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z3, Z3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z4, Z4
 	ADDQ   R9, BX
@@ -11861,6 +11482,7 @@ alone7:
 
 store7:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -11871,40 +11493,31 @@ store7:
 	ADDQ    R9, BX
 	VMOVUPS Z3, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z4, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z5, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z6, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end7
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels7
+
+end7:
 	VZEROUPPER
 	RET
 
 pixels8:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias8
-	VPXORD     Z0, Z0, Z0
-	JMP        start8
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias8
+	VPXORD Z0, Z0, Z0
+	JMP    start8
 
 bias8:
 	VMOVUPS 0(BX), Z0
@@ -11921,7 +11534,7 @@ start8:
 	TESTQ   BX, BX
 	JZ      done8
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -11974,6 +11587,7 @@ done8:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone8
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -11984,6 +11598,7 @@ done8:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z3, Z3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z4, Z4
 	ADDQ   R9, BX
@@ -12017,6 +11632,7 @@ alone8:
 
 store8:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -12027,6 +11643,7 @@ store8:
 	ADDQ    R9, BX
 	VMOVUPS Z3, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z4, 0(BX)
 	ADDQ    R9, BX
@@ -12035,36 +11652,24 @@ store8:
 	VMOVUPS Z6, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z7, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end8
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels8
+
+end8:
 	VZEROUPPER
 	RET
 
 pixels9:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias9
-	VPXORD     Z0, Z0, Z0
-	JMP        start9
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias9
+	VPXORD Z0, Z0, Z0
+	JMP    start9
 
 bias9:
 	VMOVUPS 0(BX), Z0
@@ -12082,7 +11687,7 @@ start9:
 	TESTQ   BX, BX
 	JZ      done9
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -12137,6 +11742,7 @@ done9:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone9
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -12149,6 +11755,7 @@ done9:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z4, Z4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z5, Z5
 	ADDQ   R9, BX
@@ -12184,6 +11791,7 @@ alone9:
 
 store9:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -12196,6 +11804,7 @@ store9:
 	ADDQ    R9, BX
 	VMOVUPS Z4, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z5, 0(BX)
 	ADDQ    R9, BX
@@ -12204,38 +11813,24 @@ store9:
 	VMOVUPS Z7, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z8, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end9
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels9
+
+end9:
 	VZEROUPPER
 	RET
 
 pixels10:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias10
-	VPXORD     Z0, Z0, Z0
-	JMP        start10
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias10
+	VPXORD Z0, Z0, Z0
+	JMP    start10
 
 bias10:
 	VMOVUPS 0(BX), Z0
@@ -12254,7 +11849,7 @@ start10:
 	TESTQ   BX, BX
 	JZ      done10
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -12311,6 +11906,7 @@ done10:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone10
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -12323,6 +11919,7 @@ done10:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z4, Z4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z5, Z5
 	ADDQ   R9, BX
@@ -12362,6 +11959,7 @@ alone10:
 
 store10:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -12374,6 +11972,7 @@ store10:
 	ADDQ    R9, BX
 	VMOVUPS Z4, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z5, 0(BX)
 	ADDQ    R9, BX
@@ -12384,40 +11983,24 @@ store10:
 	VMOVUPS Z8, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z9, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end10
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels10
+
+end10:
 	VZEROUPPER
 	RET
 
 pixels11:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias11
-	VPXORD     Z0, Z0, Z0
-	JMP        start11
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias11
+	VPXORD Z0, Z0, Z0
+	JMP    start11
 
 bias11:
 	VMOVUPS 0(BX), Z0
@@ -12437,7 +12020,7 @@ start11:
 	TESTQ   BX, BX
 	JZ      done11
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -12496,6 +12079,7 @@ done11:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone11
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -12510,6 +12094,7 @@ done11:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z5, Z5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z6, Z6
 	ADDQ   R9, BX
@@ -12551,6 +12136,7 @@ alone11:
 
 store11:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -12565,6 +12151,7 @@ store11:
 	ADDQ    R9, BX
 	VMOVUPS Z5, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z6, 0(BX)
 	ADDQ    R9, BX
@@ -12575,42 +12162,24 @@ store11:
 	VMOVUPS Z9, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z10, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end11
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels11
+
+end11:
 	VZEROUPPER
 	RET
 
 pixels12:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias12
-	VPXORD     Z0, Z0, Z0
-	JMP        start12
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias12
+	VPXORD Z0, Z0, Z0
+	JMP    start12
 
 bias12:
 	VMOVUPS 0(BX), Z0
@@ -12631,7 +12200,7 @@ start12:
 	TESTQ   BX, BX
 	JZ      done12
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -12692,6 +12261,7 @@ done12:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone12
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -12706,6 +12276,7 @@ done12:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z5, Z5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z6, Z6
 	ADDQ   R9, BX
@@ -12751,6 +12322,7 @@ alone12:
 
 store12:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -12765,6 +12337,7 @@ store12:
 	ADDQ    R9, BX
 	VMOVUPS Z5, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z6, 0(BX)
 	ADDQ    R9, BX
@@ -12777,44 +12350,24 @@ store12:
 	VMOVUPS Z10, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z11, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end12
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels12
+
+end12:
 	VZEROUPPER
 	RET
 
 pixels13:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias13
-	VPXORD     Z0, Z0, Z0
-	JMP        start13
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias13
+	VPXORD Z0, Z0, Z0
+	JMP    start13
 
 bias13:
 	VMOVUPS 0(BX), Z0
@@ -12836,7 +12389,7 @@ start13:
 	TESTQ   BX, BX
 	JZ      done13
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -12899,6 +12452,7 @@ done13:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone13
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -12915,6 +12469,7 @@ done13:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z6, Z6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z7, Z7
 	ADDQ   R9, BX
@@ -12962,6 +12517,7 @@ alone13:
 
 store13:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -12978,6 +12534,7 @@ store13:
 	ADDQ    R9, BX
 	VMOVUPS Z6, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z7, 0(BX)
 	ADDQ    R9, BX
@@ -12990,46 +12547,24 @@ store13:
 	VMOVUPS Z11, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z12, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end13
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels13
+
+end13:
 	VZEROUPPER
 	RET
 
 pixels14:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias14
-	VPXORD     Z0, Z0, Z0
-	JMP        start14
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias14
+	VPXORD Z0, Z0, Z0
+	JMP    start14
 
 bias14:
 	VMOVUPS 0(BX), Z0
@@ -13052,7 +12587,7 @@ start14:
 	TESTQ   BX, BX
 	JZ      done14
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -13117,6 +12652,7 @@ done14:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone14
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Z0, Z0
@@ -13133,6 +12669,7 @@ done14:
 	ADDQ   R9, BX
 	VADDPS 0(BX), Z6, Z6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Z7, Z7
 	ADDQ   R9, BX
@@ -13184,6 +12721,7 @@ alone14:
 
 store14:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Z0, 0(BX)
@@ -13200,6 +12738,7 @@ store14:
 	ADDQ    R9, BX
 	VMOVUPS Z6, 0(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Z7, 0(BX)
 	ADDQ    R9, BX
@@ -13214,12 +12753,26 @@ store14:
 	VMOVUPS Z12, 0(BX)
 	ADDQ    R9, BX
 	VMOVUPS Z13, 0(BX)
+	DECQ    repeats-32(SP)
+	JZ      end14
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels14
+
+end14:
 	VZEROUPPER
 	RET
 
 // func f32DirectPlain6x16AVX2(t *directTile)
-TEXT ·f32DirectPlain6x16AVX2(SB), NOSPLIT, $8-8
+TEXT ·f32DirectPlain6x16AVX2(SB), NOSPLIT, $32-8
 	MOVQ t+0(FP), DX
+	MOVQ directTile_x(DX), BX
+	MOVQ BX, x-16(SP)
+	MOVQ $0, y-24(SP)
+	MOVQ directTile_repeats(DX), BX
+	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
 	CMPQ BX, $6
 	JEQ  pixels6
@@ -13233,16 +12786,12 @@ TEXT ·f32DirectPlain6x16AVX2(SB), NOSPLIT, $8-8
 	JEQ  pixels2
 
 pixels1:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias1
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start1
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias1
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start1
 
 bias1:
 	VMOVUPS 0(BX), Y0
@@ -13253,7 +12802,7 @@ start1:
 	TESTQ BX, BX
 	JZ    done1
 	MOVQ  BX, left-8(SP)
-	MOVQ  directTile_x(DX), R13
+	MOVQ  x-16(SP), R13
 	MOVQ  directTile_w(DX), DI
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
@@ -13294,6 +12843,7 @@ done1:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -13311,27 +12861,30 @@ alone1:
 
 store1:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
 	VMOVUPS Y1, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end1
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels1
+
+end1:
 	VZEROUPPER
 	RET
 
 pixels2:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias2
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start2
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias2
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start2
 
 bias2:
 	VMOVUPS 0(BX), Y0
@@ -13344,7 +12897,7 @@ start2:
 	TESTQ   BX, BX
 	JZ      done2
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -13388,11 +12941,13 @@ done2:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone2
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
 	VADDPS 32(BX), Y1, Y1
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y2, Y2
 	VADDPS 32(BX), Y3, Y3
@@ -13413,33 +12968,35 @@ alone2:
 
 store2:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
 	VMOVUPS Y1, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y2, 0(BX)
 	VMOVUPS Y3, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end2
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels2
+
+end2:
 	VZEROUPPER
 	RET
 
 pixels3:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias3
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start3
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias3
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start3
 
 bias3:
 	VMOVUPS 0(BX), Y0
@@ -13454,7 +13011,7 @@ start3:
 	TESTQ   BX, BX
 	JZ      done3
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -13501,6 +13058,7 @@ done3:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -13509,6 +13067,7 @@ done3:
 	VADDPS 0(BX), Y2, Y2
 	VADDPS 32(BX), Y3, Y3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y4, Y4
 	VADDPS 32(BX), Y5, Y5
@@ -13533,6 +13092,7 @@ alone3:
 
 store3:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
@@ -13541,30 +13101,29 @@ store3:
 	VMOVUPS Y2, 0(BX)
 	VMOVUPS Y3, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y4, 0(BX)
 	VMOVUPS Y5, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end3
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels3
+
+end3:
 	VZEROUPPER
 	RET
 
 pixels4:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias4
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start4
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias4
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start4
 
 bias4:
 	VMOVUPS 0(BX), Y0
@@ -13581,7 +13140,7 @@ start4:
 	TESTQ   BX, BX
 	JZ      done4
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -13631,6 +13190,7 @@ done4:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone4
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -13639,6 +13199,7 @@ done4:
 	VADDPS 0(BX), Y2, Y2
 	VADDPS 32(BX), Y3, Y3
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y4, Y4
 	VADDPS 32(BX), Y5, Y5
@@ -13670,6 +13231,7 @@ alone4:
 
 store4:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
@@ -13678,35 +13240,32 @@ store4:
 	VMOVUPS Y2, 0(BX)
 	VMOVUPS Y3, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y4, 0(BX)
 	VMOVUPS Y5, 32(BX)
 	ADDQ    R9, BX
 	VMOVUPS Y6, 0(BX)
 	VMOVUPS Y7, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end4
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels4
+
+end4:
 	VZEROUPPER
 	RET
 
 pixels5:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias5
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start5
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias5
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start5
 
 bias5:
 	VMOVUPS 0(BX), Y0
@@ -13725,7 +13284,7 @@ start5:
 	TESTQ   BX, BX
 	JZ      done5
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -13778,6 +13337,7 @@ done5:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -13789,6 +13349,7 @@ done5:
 	VADDPS 0(BX), Y4, Y4
 	VADDPS 32(BX), Y5, Y5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y6, Y6
 	VADDPS 32(BX), Y7, Y7
@@ -13824,6 +13385,7 @@ alone5:
 
 store5:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
@@ -13835,37 +13397,32 @@ store5:
 	VMOVUPS Y4, 0(BX)
 	VMOVUPS Y5, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y6, 0(BX)
 	VMOVUPS Y7, 32(BX)
 	ADDQ    R9, BX
 	VMOVUPS Y8, 0(BX)
 	VMOVUPS Y9, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end5
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels5
+
+end5:
 	VZEROUPPER
 	RET
 
 pixels6:
-	MOVQ       directTile_y(DX), BX
-	MOVQ       directTile_yPixel(DX), R9
-	MOVQ       directTile_yBlock(DX), R10
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_y(DX), BX
-	ADDQ       directTile_ySecond(DX), BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	ADDQ       R9, BX
-	PREFETCHT0 0(BX)
-	MOVQ       directTile_bias(DX), BX
-	TESTQ      BX, BX
-	JNZ        bias6
-	VXORPS     Y0, Y0, Y0
-	VXORPS     Y1, Y1, Y1
-	JMP        start6
+	MOVQ   directTile_bias(DX), BX
+	TESTQ  BX, BX
+	JNZ    bias6
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	JMP    start6
 
 bias6:
 	VMOVUPS 0(BX), Y0
@@ -13886,7 +13443,7 @@ start6:
 	TESTQ   BX, BX
 	JZ      done6
 	MOVQ    BX, left-8(SP)
-	MOVQ    directTile_x(DX), R13
+	MOVQ    x-16(SP), R13
 	MOVQ    directTile_w(DX), DI
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
@@ -13942,6 +13499,7 @@ done6:
 	CMPQ   directTile_residual(DX), $0
 	JEQ    alone6
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	MOVQ   directTile_yPixel(DX), R9
 	MOVQ   directTile_yBlock(DX), R10
 	VADDPS 0(BX), Y0, Y0
@@ -13953,6 +13511,7 @@ done6:
 	VADDPS 0(BX), Y4, Y4
 	VADDPS 32(BX), Y5, Y5
 	MOVQ   directTile_residual(DX), BX
+	ADDQ   y-24(SP), BX
 	ADDQ   directTile_ySecond(DX), BX
 	VADDPS 0(BX), Y6, Y6
 	VADDPS 32(BX), Y7, Y7
@@ -13995,6 +13554,7 @@ alone6:
 
 store6:
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	MOVQ    directTile_yPixel(DX), R9
 	MOVQ    directTile_yBlock(DX), R10
 	VMOVUPS Y0, 0(BX)
@@ -14006,6 +13566,7 @@ store6:
 	VMOVUPS Y4, 0(BX)
 	VMOVUPS Y5, 32(BX)
 	MOVQ    directTile_y(DX), BX
+	ADDQ    y-24(SP), BX
 	ADDQ    directTile_ySecond(DX), BX
 	VMOVUPS Y6, 0(BX)
 	VMOVUPS Y7, 32(BX)
@@ -14015,5 +13576,14 @@ store6:
 	ADDQ    R9, BX
 	VMOVUPS Y10, 0(BX)
 	VMOVUPS Y11, 32(BX)
+	DECQ    repeats-32(SP)
+	JZ      end6
+	MOVQ    directTile_xNext(DX), BX
+	ADDQ    BX, x-16(SP)
+	MOVQ    directTile_yNext(DX), BX
+	ADDQ    BX, y-24(SP)
+	JMP     pixels6
+
+end6:
 	VZEROUPPER
 	RET

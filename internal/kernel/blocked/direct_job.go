@@ -75,8 +75,9 @@ func (j *directJob) tilesOf(panel, first, end int) {
 			}
 			j.enter(&t, r, width)
 			t.w = w[r.w*width:]
-			for i := rest; i < rest+n; i++ {
-				x, y := r.place(&t, i)
+			for i, end := rest, rest+n; i < end; {
+				count, x, y := r.place(&t, i, end-i)
+				i += count
 				j.compute(&t, width, image*j.xImage+x0+x, image*j.yImage+y0+y)
 			}
 			left, rest = left-n, 0
@@ -117,14 +118,15 @@ func (j *directJob) compute(t *directTile, width, x, y int) {
 
 // activate applies the activation to the results of a tile.
 func (j *directJob) activate(t *directTile, width int) {
-	half := (t.pixels + 1) / 2
+	pixels := t.repeats * t.pixels
 	for b := range width / Lanes {
 		y := t.y[b*j.yBlock:]
-		for i := range t.pixels {
-			at := i * t.yPixel
-			if i >= half {
-				at = t.ySecond + (i-half)*t.yPixel
-			}
+		if t.yPixel == 4*Lanes && t.ySecond == (t.pixels+1)/2*t.yPixel && t.yNext == t.pixels*t.yPixel {
+			j.e.activate(y[:pixels*Lanes])
+			continue
+		}
+		for i := range pixels {
+			_, at := t.pixel(i)
 			j.e.activate(y[at/4:][:Lanes])
 		}
 	}

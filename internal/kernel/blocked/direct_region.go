@@ -1,6 +1,11 @@
 package blocked
 
-import "github.com/gneiss-ml/gneiss/internal/kernel/conv"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/gneiss-ml/gneiss/internal/kernel/conv"
+)
 
 // space is the height and width of everything in a geometry.
 type space struct {
@@ -72,13 +77,16 @@ type region struct {
 	yAlong, yLines int
 }
 
-// cut makes the regions and counts what they cost.
+// cut makes the regions and counts what they cost. Those with the most work
+// for each weight come first: they wait least for weights that are new to the
+// cache.
 func (p *direct) cut(s *space) {
 	for _, r := range s.spans(0) {
 		for _, c := range s.spans(1) {
 			p.regions = append(p.regions, p.region(s, r, c))
 		}
 	}
+	slices.SortStableFunc(p.regions, func(a, b region) int { return cmp.Compare(b.load(), a.load()) })
 	for i := range p.regions {
 		r := &p.regions[i]
 		p.tiles += r.tiles
@@ -129,22 +137,42 @@ func (r *region) lay(pixels int) {
 // each other.
 func (r *region) cost() int { return max(r.along*r.across, 4*r.tiles) + r.tiles }
 
-// place sets the part of a tile that depends on where in the region it lies,
-// and returns its first elements in x and y.
-func (r *region) place(t *directTile, i int) (x, y int) {
-	line, from, to := i/r.pieces, 0, r.along
-	if r.pair {
+// load is the multiplications by a weight in a tile.
+func (r *region) load() int { return r.rows * r.cols * r.along * r.across / r.tiles }
+
+// place makes t the tiles from the i-th on that are of the same size and lie
+// at the same distances, at most n, and returns how many that are and where in
+// x and y they begin.
+func (r *region) place(t *directTile, i, n int) (count, x, y int) {
+	line, from := i, 0
+	t.pixels, t.xNext, t.yNext = r.along, 4*r.xLines, 4*r.yLines
+	count = min(n, r.tiles-i)
+	switch {
+	case r.pair:
 		line = 2 * i
-	} else if r.pieces > 1 {
-		piece := i % r.pieces
-		from, to = piece*r.along/r.pieces, (piece+1)*r.along/r.pieces
+		t.xNext, t.yNext = 2*t.xNext, 2*t.yNext
+		if line+1 < r.across {
+			t.pixels *= 2
+			count = min(n, r.across/2-i)
+		}
+	case r.pieces > 1:
+		line, i = i/r.pieces, i%r.pieces
+		t.pixels = (r.along + r.pieces - 1) / r.pieces
+		full := r.along - r.pieces*(t.pixels-1) // pieces of that size
+		from = i * t.pixels
+		count = min(n, full-i)
+		if i >= full {
+			from -= i - full
+			t.pixels--
+			count = min(n, r.pieces-i)
+		}
+		t.xNext, t.yNext = t.pixels*t.xPixel, t.pixels*t.yPixel
 	}
-	t.pixels = to - from
 	half := (t.pixels + 1) / 2
 	t.xSecond, t.ySecond = half*t.xPixel, half*t.yPixel
 	if r.pair && line+1 < r.across {
-		t.pixels *= 2
 		t.xSecond, t.ySecond = 4*r.xLines, 4*r.yLines
 	}
-	return r.x + line*r.xLines + from*r.xAlong, r.y + line*r.yLines + from*r.yAlong
+	t.repeats = count
+	return count, r.x + line*r.xLines + from*r.xAlong, r.y + line*r.yLines + from*r.yAlong
 }

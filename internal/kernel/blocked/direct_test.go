@@ -297,6 +297,33 @@ func BenchmarkConv(b *testing.B) {
 	}
 }
 
+// BenchmarkDirectTile reports what a tile reaches with everything in the first
+// cache.
+func BenchmarkDirectTile(b *testing.B) {
+	const blocks, calls = 8, 20
+	for _, level := range cpu.Supported()[1:] {
+		table := For(level).direct
+		for pixels := 1; pixels <= table.pixels; pixels++ {
+			for width := Lanes; width <= table.width; width += Lanes {
+				b.Run(fmt.Sprintf("%s/%dx%d", level, pixels, width), func(b *testing.B) {
+					x, w, y := onLine(blocks*pixels*Lanes), onLine(blocks*Lanes*width), onLine(pixels*width)
+					t := directTile{repeats: 1, x: x, w: w, y: y, pixels: pixels, xPixel: 64, yPixel: 64, yBlock: 64 * pixels, rows: 1, cols: 1, channels: 4 * blocks, channelStep: 64 * (pixels - 1)}
+					t.xSecond, t.ySecond = 64*((pixels+1)/2), 64*((pixels+1)/2)
+					best := time.Hour
+					for b.Loop() {
+						start := time.Now()
+						for range calls {
+							table.run(&t, width, false)
+						}
+						best = min(best, time.Since(start))
+					}
+					b.ReportMetric(2*float64(pixels*width*blocks*Lanes*calls)/best.Seconds()/1e9, "GFLOP/s")
+				})
+			}
+		}
+	}
+}
+
 func benchmarkDirect(b *testing.B, table *Table, g *conv.Geometry, o Options, threads int) {
 	team := parallel.Acquire(threads)
 	defer team.Release()

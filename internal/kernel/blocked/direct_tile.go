@@ -10,7 +10,7 @@ import (
 const channelUnit = 4
 
 // A directTile is what one call of a kernel computes: some output pixels of a
-// panel of output channels. Distances are in bytes, counts in what they say.
+// panel of output channels, or several tiles of as many pixels. Distances are in bytes, counts in what they say.
 //
 // The pixels are at fixed distances, but the second half of them, from pixel
 // (pixels+1)/2 on, may begin anywhere: two short rows are one tile.
@@ -20,6 +20,8 @@ type directTile struct {
 	residual []float32 // at the same place as y; nil: none
 
 	pixels, xPixel, xSecond, yPixel, ySecond, yBlock int
+
+	repeats, xNext, yNext int // tiles of this kind and from one to the next
 
 	rows, rowStep         int // of taps; 0: no taps at all
 	cols, colStep         int
@@ -45,12 +47,8 @@ func (t *directTable) panel(m, channels int) int { return min(t.width, Blocks(ch
 // is one chain that begins with the bias, over rows of taps, columns of taps
 // and channels, or rows, channels and columns if the input is plain.
 func directGeneric(t *directTile, width int, plain bool) {
-	half := (t.pixels + 1) / 2
-	for i := range t.pixels {
-		x, y := i*t.xPixel, i*t.yPixel
-		if i >= half {
-			x, y = t.xSecond+(i-half)*t.xPixel, t.ySecond+(i-half)*t.yPixel
-		}
+	for i := range t.repeats * t.pixels {
+		x, y := t.pixel(i)
 		var sums [2 * Lanes]float32
 		copy(sums[:width], t.bias)
 		if plain {
@@ -62,6 +60,17 @@ func directGeneric(t *directTile, width int, plain bool) {
 			t.store(sums[b*Lanes:][:Lanes], (y+b*t.yBlock)/4)
 		}
 	}
+}
+
+// pixel returns how far pixel i of all tiles is from the first one.
+func (t *directTile) pixel(i int) (x, y int) {
+	next := i / t.pixels
+	i %= t.pixels
+	x, y = next*t.xNext, next*t.yNext
+	if half := (t.pixels + 1) / 2; i >= half {
+		x, y, i = x+t.xSecond, y+t.ySecond, i-half
+	}
+	return x + i*t.xPixel, y + i*t.yPixel
 }
 
 func (t *directTile) blockedSums(sums []float32, x int) {
