@@ -10,7 +10,7 @@ import (
 var opLogSoftmax = opdef.Def{
 	Type:    "LogSoftmax",
 	Infer:   inferLines,
-	Compile: lineFloats(1, logSoftmaxLine[float32], logSoftmaxLine[float64]),
+	Compile: compileLogSoftmax,
 	Upgrade: upgradeSoftmax,
 	Grad:    gradLine("LogSoftmaxGrad"),
 	Body:    bodyLogSoftmax,

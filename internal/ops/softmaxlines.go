@@ -23,17 +23,7 @@ func softmaxLine[T float](y []T, x [][]T) {
 
 // softmaxLine32 is softmaxLine by the kernels of a table.
 func softmaxLine32(t *vec.Table) func(y []float32, x [][]float32) {
-	return func(y []float32, x [][]float32) {
-		m := reduce.All(reduce.Max, x[0], 0)
-		for i, v := range x[0] {
-			y[i] = v - m
-		}
-		t.Exp(y, y)
-		sum := reduce.All(reduce.Sum, y, 0)
-		for i := range y {
-			y[i] /= sum
-		}
-	}
+	return func(y []float32, x [][]float32) { t.Softmax(y, x[0]) }
 }
 
 // roundedSoftmaxLine is softmaxLine for 16-bit types: the results of the standard's body, which rounds after each of its
@@ -103,6 +93,12 @@ func logSoftmaxLine[T float](y []T, x [][]T) {
 	for i, v := range x[0] {
 		y[i] = v - m - log
 	}
+}
+
+// compileLogSoftmax compiles LogSoftmax.
+func compileLogSoftmax(c *opdef.Compile) (opdef.Step, error) {
+	t := vecTable(c.Generic)
+	return lineFloats(1, func(y []float32, x [][]float32) { t.LogSoftmax(y, x[0]) }, logSoftmaxLine[float64])(c)
 }
 
 // hardmaxLine is 1 at the largest element, the first of equal ones, and 0 elsewhere.

@@ -125,7 +125,10 @@ func (f *file) vecKernels(set isa) {
 	g.adam(false)
 	g.sums()
 	g.affine()
-	(&narrowGen{vecGen{file: f, isa: set, step: set.bytes}}).functions()
+	n := &narrowGen{vecGen{file: f, isa: set, step: set.bytes}}
+	n.functions()
+	n.rows()
+	n.normals()
 	w := &wideGen{vecGen: vecGen{file: f, isa: set, step: set.bytes / 2}}
 	w.functions()
 	w.batch()

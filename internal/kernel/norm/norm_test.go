@@ -151,3 +151,56 @@ func TestNoAllocations(t *testing.T) {
 		y.Run(nil)
 	}))
 }
+
+// TestRows holds rows, of channels of one and of several elements, against their definition, for both types.
+func TestRows(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 3))
+	for _, center := range []bool{true, false} {
+		for _, c := range []struct{ count, size, groups, inner int }{
+			{5, 33, 1, 1}, {3, 768, 1, 1}, {6, 4, 3, 1}, {4, 30, 2, 5}, {2, 0, 1, 1}, {0, 7, 1, 1},
+		} {
+			x, scale, bias := random(r, c.count*c.size), random(r, c.groups*c.size), random(r, c.groups*c.size)
+			z := func() []float64 { return make([]float64, c.count) }
+			s := Rows[float64]{Count: c.count, Size: c.size, Groups: c.groups, Inner: c.inner, Center: center, Epsilon: 1e-5,
+				X: x, Y: make([]float64, len(x)), Scale: scale, Bias: bias, Mean: z(), Inv: z()}
+			n := Rows[float32]{Count: c.count, Size: c.size, Groups: c.groups, Inner: c.inner, Center: center, Epsilon: 1e-5,
+				X: narrow(x), Y: make([]float32, len(x)), Scale: narrow(scale), Bias: narrow(bias), Mean: z(), Inv: z()}
+			s.Forward(nil)
+			n.Forward(nil)
+			for i, got := range s.Y {
+				row := i / c.size
+				want := normalized(x[row*c.size:(row+1)*c.size], i%c.size, center)
+				at := row%c.groups*(c.size/c.inner) + i%c.size/c.inner
+				require.InDelta(t, want*scale[at]+bias[at], got, 1e-12)
+				require.InDelta(t, got, n.Y[i], 1e-5)
+			}
+		}
+	}
+}
+
+func narrow(x []float64) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i] = float32(v)
+	}
+	return y
+}
+
+func normalized(x []float64, i int, center bool) float64 {
+	mean, squares := 0.0, 0.0
+	if center {
+		for _, v := range x {
+			mean += v / float64(len(x))
+		}
+	}
+	for _, v := range x {
+		squares += (v - mean) * (v - mean)
+	}
+	return (x[i] - mean) / math.Sqrt(squares/float64(len(x))+1e-5)
+}
+
+func TestRows_allocations(t *testing.T) {
+	s := Rows[float32]{Count: 4, Size: 64, Groups: 1, Inner: 1, Center: true, X: make([]float32, 256), Y: make([]float32, 256),
+		Scale: make([]float32, 64), Mean: make([]float64, 4), Inv: make([]float64, 4)}
+	require.Zero(t, testing.AllocsPerRun(5, func() { s.Forward(nil) }))
+}

@@ -3,6 +3,7 @@ package norm
 import (
 	"math"
 
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
 
@@ -23,98 +24,85 @@ type Rows[T Float] struct {
 	DY, DX        []T // DX may be DY
 	DScale, DBias []T // may be nil
 
+	Table *vec.Table // nil: the best of this CPU
+
 	tile  int // rows or channels in a tile
-	stage func(s *Rows[T], i int)
+	stage rowStage
 }
 
 // channelTile is how many channels of rows with many channels are summed together.
 const channelTile = 64
 
-// Tile does some rows or channels.
-func (s *Rows[T]) Tile(i int) { s.stage(s, i) }
+// rowStage is which pass is running.
+type rowStage uint8
 
-func (s *Rows[T]) run(team *parallel.Team, n, tile int, stage func(*Rows[T], int)) {
+const (
+	rowForward rowStage = iota
+	rowMoments
+	rowParameters
+	rowBackward
+)
+
+// Tile does some rows or channels.
+func (s *Rows[T]) Tile(i int) {
+	if s.stage == rowParameters {
+		s.parameters(i)
+		return
+	}
+	for r := i * s.tile; r < min((i+1)*s.tile, s.Count); r++ {
+		switch s.stage {
+		case rowForward:
+			s.row(r)
+		case rowMoments:
+			s.Mean[r], s.Inv[r] = s.moments(s.X[r*s.Size : (r+1)*s.Size])
+		case rowBackward:
+			s.rowBack(r)
+		}
+	}
+}
+
+func (s *Rows[T]) run(team *parallel.Team, n, tile int, stage rowStage) {
 	s.stage, s.tile = stage, tile
-	if s.Count*s.Size < 1<<13 {
+	if s.Table == nil {
+		s.Table = vec.Best()
+	}
+	if s.Count*s.Size < 1<<15 {
 		team = nil
 	}
 	team.Do((n+tile-1)/tile, s)
 }
 
-func (s *Rows[T]) rowTile() int { return max(1, 4096/max(1, s.Size)) }
+func (s *Rows[T]) rowTile() int { return max(1, 8192/max(1, s.Size)) }
 
 // Forward computes Y, Mean and Inv.
-func (s *Rows[T]) Forward(team *parallel.Team) {
-	s.run(team, s.Count, s.rowTile(), func(s *Rows[T], i int) {
-		for r := i * s.tile; r < min((i+1)*s.tile, s.Count); r++ {
-			s.row(r)
-		}
-	})
-}
+func (s *Rows[T]) Forward(team *parallel.Team) { s.run(team, s.Count, s.rowTile(), rowForward) }
 
 // Backward computes DX, DScale and DBias, and Mean and Inv on the way. Scale has all channels.
 func (s *Rows[T]) Backward(team *parallel.Team) {
-	s.run(team, s.Count, s.rowTile(), func(s *Rows[T], i int) {
-		for r := i * s.tile; r < min((i+1)*s.tile, s.Count); r++ {
-			x := s.X[r*s.Size : (r+1)*s.Size]
-			s.Mean[r], s.Inv[r] = s.moments(x)
-		}
-	})
+	s.run(team, s.Count, s.rowTile(), rowMoments)
 	if s.DScale != nil || s.DBias != nil {
-		channels := s.Groups * (s.Size / max(1, s.Inner))
 		tile := 1
 		if s.Inner == 1 {
 			tile = channelTile
 		}
-		s.run(team, channels, tile, (*Rows[T]).parameters)
+		s.run(team, s.Groups*(s.Size/max(1, s.Inner)), tile, rowParameters)
 	}
 	if s.DX != nil {
-		s.run(team, s.Count, s.rowTile(), func(s *Rows[T], i int) {
-			for r := i * s.tile; r < min((i+1)*s.tile, s.Count); r++ {
-				s.rowBack(r)
-			}
-		})
+		s.run(team, s.Count, s.rowTile(), rowBackward)
 	}
 }
 
 // moments are what a row is normalised by.
 func (s *Rows[T]) moments(x []T) (mean, inv float64) {
 	n := float64(len(x))
+	var a [16]float64
 	if s.Center {
-		mean = sumOf(x) / n
+		vec.Sums(s.Table, &a, x)
+		mean = vec.Tree(&a) / n
+		a = [16]float64{}
 	}
-	return mean, 1 / math.Sqrt(squaresOf(x, mean)/n+s.Epsilon)
-}
-
-// sumOf and squaresOf add in four chains.
-func sumOf[T Float](x []T) float64 {
-	var a [4]float64
-	for ; len(x) >= 4; x = x[4:] {
-		a[0] += float64(x[0])
-		a[1] += float64(x[1])
-		a[2] += float64(x[2])
-		a[3] += float64(x[3])
-	}
-	for _, v := range x {
-		a[0] += float64(v)
-	}
-	return (a[0] + a[1]) + (a[2] + a[3])
-}
-
-func squaresOf[T Float](x []T, mean float64) float64 {
-	var a [4]float64
-	for ; len(x) >= 4; x = x[4:] {
-		p, q, r, s := float64(x[0])-mean, float64(x[1])-mean, float64(x[2])-mean, float64(x[3])-mean
-		a[0] += p * p
-		a[1] += q * q
-		a[2] += r * r
-		a[3] += s * s
-	}
-	for _, v := range x {
-		d := float64(v) - mean
-		a[0] += d * d
-	}
-	return (a[0] + a[1]) + (a[2] + a[3])
+	vec.Deviations(s.Table, &a, x, mean)
+	return mean, 1 / math.Sqrt(vec.Tree(&a)/n+s.Epsilon)
 }
 
 // channel is the first channel of row r.
@@ -126,35 +114,24 @@ func (s *Rows[T]) row(r int) {
 	s.Mean[r], s.Inv[r] = mean, inv
 	c := s.channel(r)
 	if s.Inner == 1 {
-		s.each(y, x, mean, inv, s.Scale[c:], s.Bias)
+		vec.Normal(s.Table, y, x, s.Scale[c:], s.from(c), mean, inv)
 		return
 	}
 	for lo := 0; lo < len(x); lo, c = lo+s.Inner, c+1 {
-		a := float64(s.Scale[c]) * inv
-		d := -mean * a
+		bias := 0.0
 		if s.Bias != nil {
-			d += float64(s.Bias[c])
+			bias = float64(s.Bias[c])
 		}
-		to := y[lo : lo+s.Inner]
-		for k, v := range x[lo : lo+s.Inner] {
-			to[k] = T(float64(v)*a + d)
-		}
+		vec.NormalWhole(s.Table, y[lo:lo+s.Inner], x[lo:lo+s.Inner], mean, float64(s.Scale[c])*inv, bias)
 	}
 }
 
-// each normalises a row in which every element is a channel.
-func (s *Rows[T]) each(y, x []T, mean, inv float64, scale, bias []T) {
-	scale = scale[:len(x)]
-	if bias == nil {
-		for k, v := range x {
-			y[k] = T((float64(v) - mean) * inv * float64(scale[k]))
-		}
-		return
+// from is the biases of the channels from c on; nil if there are none.
+func (s *Rows[T]) from(c int) []T {
+	if s.Bias == nil {
+		return nil
 	}
-	bias = bias[:len(x)]
-	for k, v := range x {
-		y[k] = T((float64(v)-mean)*inv*float64(scale[k]) + float64(bias[k]))
-	}
+	return s.Bias[c:]
 }
 
 // parameters sums the gradients of the channels of a tile over all rows that have them.

@@ -128,6 +128,41 @@ func f32GeluAVX512(n int, y []float32, x []float32, c []float32)
 //go:noescape
 func f32ErfAVX512(n int, y []float32, x []float32, c []float32)
 
+// f32GreatestAVX512 returns the greatest of n elements, at least one; any number if one of them is NaN.
+//
+//go:noescape
+func f32GreatestAVX512(n int, x []float32) float32
+
+// f32ExpSumAVX512 computes y[i] = exp(x[i] - shift), where x[i] is at most shift, with the constants c, and
+// returns their sum: sixteen lanes, then halves to halves.
+//
+//go:noescape
+func f32ExpSumAVX512(n int, y []float32, x []float32, c []float32, shift float32) float32
+
+// f32NormalAVX512 runs over n elements:
+//
+//	d := x[i] - c[0] - c[1]
+//	y[i] = FMA(d*c[2], scale[i], bias[i])
+//
+//go:noescape
+func f32NormalAVX512(n int, y []float32, x []float32, scale []float32, bias []float32, c []float32)
+
+// f32NormalScaleAVX512 runs over n elements:
+//
+//	d := x[i] - c[0] - c[1]
+//	y[i] = d * c[2] * scale[i]
+//
+//go:noescape
+func f32NormalScaleAVX512(n int, y []float32, x []float32, scale []float32, c []float32)
+
+// f32NormalWholeAVX512 runs over n elements:
+//
+//	d := x[i] - c[0] - c[1]
+//	y[i] = FMA(d, c[2], c[3])
+//
+//go:noescape
+func f32NormalWholeAVX512(n int, y []float32, x []float32, c []float32)
+
 // f32SwishAVX512 computes y[i] = swish(x[i]), see the function swish, with the constants c.
 //
 //go:noescape
@@ -279,6 +314,41 @@ func f32GeluAVX2(n int, y []float32, x []float32, c []float32)
 //
 //go:noescape
 func f32ErfAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32GreatestAVX2 returns the greatest of n elements, at least one; any number if one of them is NaN.
+//
+//go:noescape
+func f32GreatestAVX2(n int, x []float32) float32
+
+// f32ExpSumAVX2 computes y[i] = exp(x[i] - shift), where x[i] is at most shift, with the constants c, and
+// returns their sum: sixteen lanes, then halves to halves.
+//
+//go:noescape
+func f32ExpSumAVX2(n int, y []float32, x []float32, c []float32, shift float32) float32
+
+// f32NormalAVX2 runs over n elements:
+//
+//	d := x[i] - c[0] - c[1]
+//	y[i] = FMA(d*c[2], scale[i], bias[i])
+//
+//go:noescape
+func f32NormalAVX2(n int, y []float32, x []float32, scale []float32, bias []float32, c []float32)
+
+// f32NormalScaleAVX2 runs over n elements:
+//
+//	d := x[i] - c[0] - c[1]
+//	y[i] = d * c[2] * scale[i]
+//
+//go:noescape
+func f32NormalScaleAVX2(n int, y []float32, x []float32, scale []float32, c []float32)
+
+// f32NormalWholeAVX2 runs over n elements:
+//
+//	d := x[i] - c[0] - c[1]
+//	y[i] = FMA(d, c[2], c[3])
+//
+//go:noescape
+func f32NormalWholeAVX2(n int, y []float32, x []float32, c []float32)
 
 // f32SwishAVX2 computes y[i] = swish(x[i]), see the function swish, with the constants c.
 //

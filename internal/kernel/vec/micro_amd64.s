@@ -1475,6 +1475,372 @@ done:
 	VZEROUPPER
 	RET
 
+// func f32GreatestAVX512(n int, x []float32) float32
+TEXT ·f32GreatestAVX512(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), CX
+	MOVQ         x_base+8(FP), DI
+	VBROADCASTSS (DI), Z0
+	SUBQ         $16, CX
+	JLT          rest
+
+loop:
+	VMAXPS 0(DI), Z0, Z0
+	ADDQ   $64, DI
+	SUBQ   $16, CX
+	JGE    loop
+
+rest:
+	ADDQ    $16, CX
+	JZ      done
+	MOVQ    $1, BX
+	SHLQ    CX, BX
+	DECQ    BX
+	KMOVW   BX, K1
+	VMOVUPS (DI), K1, Z1
+	VMAXPS  Z1, Z0, K1, Z0
+
+done:
+	VEXTRACTF64X4 $1, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF128  $1, Y0, X1
+	VMAXPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSS        X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func f32ExpSumAVX512(n int, y []float32, x []float32, c []float32, shift float32) float32
+TEXT ·f32ExpSumAVX512(SB), NOSPLIT, $0-92
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VPXORD       Z10, Z10, Z10
+	VBROADCASTSS shift+80(FP), Z13
+	SUBQ         $16, CX
+	JLT          rest
+
+loop:
+	VMOVUPS           0(SI), Z1
+	VSUBPS            Z13, Z1, Z1
+	VBROADCASTSS      12(DX), Z7
+	VMAXPS            Z1, Z7, Z1
+	VMULPS.BCST       0(DX), Z1, Z2
+	VRNDSCALEPS       $8, Z2, Z2
+	VFNMADD231PS.BCST 4(DX), Z2, Z1
+	VFNMADD231PS.BCST 8(DX), Z2, Z1
+	VBROADCASTSS      128(DX), Z3
+	VFMADD213PS.BCST  124(DX), Z1, Z3
+	VFMADD213PS.BCST  120(DX), Z1, Z3
+	VFMADD213PS.BCST  116(DX), Z1, Z3
+	VFMADD213PS.BCST  112(DX), Z1, Z3
+	VMULPS            Z1, Z1, Z4
+	VFMADD213PS       Z1, Z4, Z3
+	VADDPS.BCST       32(DX), Z3, Z3
+	VSCALEFPS         Z2, Z3, Z3
+	VMOVUPS           Z3, 0(DI)
+	VADDPS            Z3, Z10, Z10
+	ADDQ              $64, SI
+	ADDQ              $64, DI
+	SUBQ              $16, CX
+	JGE               loop
+
+rest:
+	ADDQ              $16, CX
+	JZ                done
+	MOVQ              $1, BX
+	SHLQ              CX, BX
+	DECQ              BX
+	KMOVW             BX, K1
+	VMOVUPS.Z         (SI), K1, Z1
+	VSUBPS            Z13, Z1, Z1
+	VBROADCASTSS      12(DX), Z7
+	VMAXPS            Z1, Z7, Z1
+	VMULPS.BCST       0(DX), Z1, Z2
+	VRNDSCALEPS       $8, Z2, Z2
+	VFNMADD231PS.BCST 4(DX), Z2, Z1
+	VFNMADD231PS.BCST 8(DX), Z2, Z1
+	VBROADCASTSS      128(DX), Z3
+	VFMADD213PS.BCST  124(DX), Z1, Z3
+	VFMADD213PS.BCST  120(DX), Z1, Z3
+	VFMADD213PS.BCST  116(DX), Z1, Z3
+	VFMADD213PS.BCST  112(DX), Z1, Z3
+	VMULPS            Z1, Z1, Z4
+	VFMADD213PS       Z1, Z4, Z3
+	VADDPS.BCST       32(DX), Z3, Z3
+	VSCALEFPS         Z2, Z3, Z3
+	VMOVUPS           Z3, K1, (DI)
+	VADDPS            Z3, Z10, K1, Z10
+
+done:
+	VEXTRACTF64X4 $1, Z10, Y1
+	VADDPS        Y1, Y10, Y0
+	VEXTRACTF128  $1, Y0, X1
+	VADDPS        X1, X0, X0
+	VMOVHLPS      X0, X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VADDPS        X1, X0, X0
+	VMOVSS        X0, ret+88(FP)
+	VZEROUPPER
+	RET
+
+// func f32NormalAVX512(n int, y []float32, x []float32, scale []float32, bias []float32, c []float32)
+TEXT ·f32NormalAVX512(SB), NOSPLIT, $0-128
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         scale_base+56(FP), DX
+	MOVQ         bias_base+80(FP), R8
+	MOVQ         c_base+104(FP), R9
+	VBROADCASTSS 0(R9), Z8
+	VBROADCASTSS 4(R9), Z9
+	VBROADCASTSS 8(R9), Z10
+	SUBQ         $64, CX
+	JLT          some
+
+loop:
+	VMOVUPS     0(SI), Z0
+	VSUBPS      Z8, Z0, Z0
+	VSUBPS      Z9, Z0, Z0
+	VMULPS      Z10, Z0, Z0
+	VMOVUPS     0(DX), Z1
+	VMOVUPS     0(R8), Z12
+	VFMADD213PS Z12, Z1, Z0
+	VMOVUPS     Z0, 0(DI)
+	VMOVUPS     64(SI), Z2
+	VSUBPS      Z8, Z2, Z2
+	VSUBPS      Z9, Z2, Z2
+	VMULPS      Z10, Z2, Z2
+	VMOVUPS     64(DX), Z3
+	VMOVUPS     64(R8), Z12
+	VFMADD213PS Z12, Z3, Z2
+	VMOVUPS     Z2, 64(DI)
+	VMOVUPS     128(SI), Z4
+	VSUBPS      Z8, Z4, Z4
+	VSUBPS      Z9, Z4, Z4
+	VMULPS      Z10, Z4, Z4
+	VMOVUPS     128(DX), Z5
+	VMOVUPS     128(R8), Z12
+	VFMADD213PS Z12, Z5, Z4
+	VMOVUPS     Z4, 128(DI)
+	VMOVUPS     192(SI), Z6
+	VSUBPS      Z8, Z6, Z6
+	VSUBPS      Z9, Z6, Z6
+	VMULPS      Z10, Z6, Z6
+	VMOVUPS     192(DX), Z7
+	VMOVUPS     192(R8), Z12
+	VFMADD213PS Z12, Z7, Z6
+	VMOVUPS     Z6, 192(DI)
+	ADDQ        $256, DI
+	ADDQ        $256, SI
+	ADDQ        $256, DX
+	ADDQ        $256, R8
+	SUBQ        $64, CX
+	JGE         loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS     0(SI), Z0
+	VSUBPS      Z8, Z0, Z0
+	VSUBPS      Z9, Z0, Z0
+	VMULPS      Z10, Z0, Z0
+	VMOVUPS     0(DX), Z1
+	VMOVUPS     0(R8), Z12
+	VFMADD213PS Z12, Z1, Z0
+	VMOVUPS     Z0, 0(DI)
+	ADDQ        $64, DI
+	ADDQ        $64, SI
+	ADDQ        $64, DX
+	ADDQ        $64, R8
+	SUBQ        $16, CX
+	JGE         one
+
+rest:
+	ADDQ        $16, CX
+	JZ          done
+	MOVQ        $1, BX
+	SHLQ        CX, BX
+	DECQ        BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   0(SI), K1, Z0
+	VSUBPS      Z8, Z0, Z0
+	VSUBPS      Z9, Z0, Z0
+	VMULPS      Z10, Z0, Z0
+	VMOVUPS.Z   0(DX), K1, Z1
+	VMOVUPS.Z   0(R8), K1, Z12
+	VFMADD213PS Z12, Z1, Z0
+	VMOVUPS     Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32NormalScaleAVX512(n int, y []float32, x []float32, scale []float32, c []float32)
+TEXT ·f32NormalScaleAVX512(SB), NOSPLIT, $0-104
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         scale_base+56(FP), DX
+	MOVQ         c_base+80(FP), R8
+	VBROADCASTSS 0(R8), Z8
+	VBROADCASTSS 4(R8), Z9
+	VBROADCASTSS 8(R8), Z10
+	SUBQ         $64, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VSUBPS  Z8, Z0, Z0
+	VSUBPS  Z9, Z0, Z0
+	VMULPS  Z10, Z0, Z0
+	VMOVUPS 0(DX), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS 64(SI), Z2
+	VSUBPS  Z8, Z2, Z2
+	VSUBPS  Z9, Z2, Z2
+	VMULPS  Z10, Z2, Z2
+	VMOVUPS 64(DX), Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VSUBPS  Z8, Z4, Z4
+	VSUBPS  Z9, Z4, Z4
+	VMULPS  Z10, Z4, Z4
+	VMOVUPS 128(DX), Z5
+	VMULPS  Z5, Z4, Z4
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS 192(SI), Z6
+	VSUBPS  Z8, Z6, Z6
+	VSUBPS  Z9, Z6, Z6
+	VMULPS  Z10, Z6, Z6
+	VMOVUPS 192(DX), Z7
+	VMULPS  Z7, Z6, Z6
+	VMOVUPS Z6, 192(DI)
+	ADDQ    $256, DI
+	ADDQ    $256, SI
+	ADDQ    $256, DX
+	SUBQ    $64, CX
+	JGE     loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VSUBPS  Z8, Z0, Z0
+	VSUBPS  Z9, Z0, Z0
+	VMULPS  Z10, Z0, Z0
+	VMOVUPS 0(DX), Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	ADDQ    $64, DX
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VSUBPS    Z8, Z0, Z0
+	VSUBPS    Z9, Z0, Z0
+	VMULPS    Z10, Z0, Z0
+	VMOVUPS.Z 0(DX), K1, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32NormalWholeAVX512(n int, y []float32, x []float32, c []float32)
+TEXT ·f32NormalWholeAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Z8
+	VBROADCASTSS 4(DX), Z9
+	VBROADCASTSS 8(DX), Z10
+	VBROADCASTSS 12(DX), Z11
+	SUBQ         $64, CX
+	JLT          some
+
+loop:
+	VMOVUPS     0(SI), Z0
+	VSUBPS      Z8, Z0, Z0
+	VSUBPS      Z9, Z0, Z0
+	VFMADD213PS Z11, Z10, Z0
+	VMOVUPS     Z0, 0(DI)
+	VMOVUPS     64(SI), Z2
+	VSUBPS      Z8, Z2, Z2
+	VSUBPS      Z9, Z2, Z2
+	VFMADD213PS Z11, Z10, Z2
+	VMOVUPS     Z2, 64(DI)
+	VMOVUPS     128(SI), Z4
+	VSUBPS      Z8, Z4, Z4
+	VSUBPS      Z9, Z4, Z4
+	VFMADD213PS Z11, Z10, Z4
+	VMOVUPS     Z4, 128(DI)
+	VMOVUPS     192(SI), Z6
+	VSUBPS      Z8, Z6, Z6
+	VSUBPS      Z9, Z6, Z6
+	VFMADD213PS Z11, Z10, Z6
+	VMOVUPS     Z6, 192(DI)
+	ADDQ        $256, DI
+	ADDQ        $256, SI
+	SUBQ        $64, CX
+	JGE         loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS     0(SI), Z0
+	VSUBPS      Z8, Z0, Z0
+	VSUBPS      Z9, Z0, Z0
+	VFMADD213PS Z11, Z10, Z0
+	VMOVUPS     Z0, 0(DI)
+	ADDQ        $64, DI
+	ADDQ        $64, SI
+	SUBQ        $16, CX
+	JGE         one
+
+rest:
+	ADDQ        $16, CX
+	JZ          done
+	MOVQ        $1, BX
+	SHLQ        CX, BX
+	DECQ        BX
+	KMOVW       BX, K1
+	VMOVUPS.Z   0(SI), K1, Z0
+	VSUBPS      Z8, Z0, Z0
+	VSUBPS      Z9, Z0, Z0
+	VFMADD213PS Z11, Z10, Z0
+	VMOVUPS     Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
 // func f32SwishAVX512(n int, y []float32, x []float32, c []float64)
 TEXT ·f32SwishAVX512(SB), NOSPLIT, $0-80
 	MOVQ n+0(FP), CX
@@ -3407,6 +3773,486 @@ rest:
 	VANDPS       Y7, Y0, Y0
 	VORPS        Y0, Y3, Y3
 	VMASKMOVPS   Y3, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32GreatestAVX2(n int, x []float32) float32
+TEXT ·f32GreatestAVX2(SB), NOSPLIT, $0-36
+	MOVQ         n+0(FP), CX
+	MOVQ         x_base+8(FP), DI
+	VBROADCASTSS (DI), Y0
+	VBROADCASTSS (DI), Y1
+	SUBQ         $16, CX
+	JLT          rest
+
+loop:
+	VMAXPS 0(DI), Y0, Y0
+	VMAXPS 32(DI), Y1, Y1
+	ADDQ   $64, DI
+	SUBQ   $16, CX
+	JGE    loop
+
+rest:
+	ADDQ         $16, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>+32(SB), Y15, Y14
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(DI), Y15, Y2
+	VBLENDVPS    Y15, Y2, Y0, Y2
+	VMAXPS       Y2, Y0, Y0
+	VMASKMOVPS   32(DI), Y14, Y2
+	VBLENDVPS    Y14, Y2, Y1, Y2
+	VMAXPS       Y2, Y1, Y1
+
+done:
+	VMAXPS       Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSS       X0, ret+32(FP)
+	VZEROUPPER
+	RET
+
+// func f32ExpSumAVX2(n int, y []float32, x []float32, c []float32, shift float32) float32
+TEXT ·f32ExpSumAVX2(SB), NOSPLIT, $0-92
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VXORPS       Y10, Y10, Y10
+	VXORPS       Y11, Y11, Y11
+	VBROADCASTSS shift+80(FP), Y13
+	SUBQ         $16, CX
+	JLT          rest
+
+loop:
+	VMOVUPS      0(SI), Y1
+	VSUBPS       Y13, Y1, Y1
+	VBROADCASTSS 12(DX), Y7
+	VMAXPS       Y1, Y7, Y1
+	VBROADCASTSS 0(DX), Y7
+	VMULPS       Y7, Y1, Y2
+	VROUNDPS     $8, Y2, Y2
+	VBROADCASTSS 4(DX), Y7
+	VFNMADD231PS Y7, Y2, Y1
+	VBROADCASTSS 8(DX), Y7
+	VFNMADD231PS Y7, Y2, Y1
+	VBROADCASTSS 128(DX), Y3
+	VBROADCASTSS 124(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 120(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 116(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 112(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VBROADCASTSS 32(DX), Y7
+	VADDPS       Y7, Y3, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $1, Y2, Y4
+	VPSUBD       Y4, Y2, Y2
+	VPSLLD       $23, Y4, Y4
+	VBROADCASTSS 32(DX), Y7
+	VPADDD       Y7, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VPSLLD       $23, Y2, Y2
+	VBROADCASTSS 32(DX), Y7
+	VPADDD       Y7, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 0(DI)
+	VADDPS       Y3, Y10, Y10
+	VMOVUPS      32(SI), Y1
+	VSUBPS       Y13, Y1, Y1
+	VBROADCASTSS 12(DX), Y7
+	VMAXPS       Y1, Y7, Y1
+	VBROADCASTSS 0(DX), Y7
+	VMULPS       Y7, Y1, Y2
+	VROUNDPS     $8, Y2, Y2
+	VBROADCASTSS 4(DX), Y7
+	VFNMADD231PS Y7, Y2, Y1
+	VBROADCASTSS 8(DX), Y7
+	VFNMADD231PS Y7, Y2, Y1
+	VBROADCASTSS 128(DX), Y3
+	VBROADCASTSS 124(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 120(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 116(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 112(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VBROADCASTSS 32(DX), Y7
+	VADDPS       Y7, Y3, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $1, Y2, Y4
+	VPSUBD       Y4, Y2, Y2
+	VPSLLD       $23, Y4, Y4
+	VBROADCASTSS 32(DX), Y7
+	VPADDD       Y7, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VPSLLD       $23, Y2, Y2
+	VBROADCASTSS 32(DX), Y7
+	VPADDD       Y7, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 32(DI)
+	VADDPS       Y3, Y11, Y11
+	ADDQ         $64, SI
+	ADDQ         $64, DI
+	SUBQ         $16, CX
+	JGE          loop
+
+rest:
+	ADDQ         $16, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>+32(SB), Y15, Y14
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y1
+	VSUBPS       Y13, Y1, Y1
+	VBROADCASTSS 12(DX), Y7
+	VMAXPS       Y1, Y7, Y1
+	VBROADCASTSS 0(DX), Y7
+	VMULPS       Y7, Y1, Y2
+	VROUNDPS     $8, Y2, Y2
+	VBROADCASTSS 4(DX), Y7
+	VFNMADD231PS Y7, Y2, Y1
+	VBROADCASTSS 8(DX), Y7
+	VFNMADD231PS Y7, Y2, Y1
+	VBROADCASTSS 128(DX), Y3
+	VBROADCASTSS 124(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 120(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 116(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 112(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VBROADCASTSS 32(DX), Y7
+	VADDPS       Y7, Y3, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $1, Y2, Y4
+	VPSUBD       Y4, Y2, Y2
+	VPSLLD       $23, Y4, Y4
+	VBROADCASTSS 32(DX), Y7
+	VPADDD       Y7, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VPSLLD       $23, Y2, Y2
+	VBROADCASTSS 32(DX), Y7
+	VPADDD       Y7, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VMASKMOVPS   Y3, Y15, 0(DI)
+	VANDPS       Y15, Y3, Y3
+	VADDPS       Y3, Y10, Y10
+	VMASKMOVPS   32(SI), Y14, Y1
+	VSUBPS       Y13, Y1, Y1
+	VBROADCASTSS 12(DX), Y7
+	VMAXPS       Y1, Y7, Y1
+	VBROADCASTSS 0(DX), Y7
+	VMULPS       Y7, Y1, Y2
+	VROUNDPS     $8, Y2, Y2
+	VBROADCASTSS 4(DX), Y7
+	VFNMADD231PS Y7, Y2, Y1
+	VBROADCASTSS 8(DX), Y7
+	VFNMADD231PS Y7, Y2, Y1
+	VBROADCASTSS 128(DX), Y3
+	VBROADCASTSS 124(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 120(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 116(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VBROADCASTSS 112(DX), Y7
+	VFMADD213PS  Y7, Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VBROADCASTSS 32(DX), Y7
+	VADDPS       Y7, Y3, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSRAD       $1, Y2, Y4
+	VPSUBD       Y4, Y2, Y2
+	VPSLLD       $23, Y4, Y4
+	VBROADCASTSS 32(DX), Y7
+	VPADDD       Y7, Y4, Y4
+	VMULPS       Y4, Y3, Y3
+	VPSLLD       $23, Y2, Y2
+	VBROADCASTSS 32(DX), Y7
+	VPADDD       Y7, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VMASKMOVPS   Y3, Y14, 32(DI)
+	VANDPS       Y14, Y3, Y3
+	VADDPS       Y3, Y11, Y11
+
+done:
+	VADDPS       Y11, Y10, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS       X1, X0, X0
+	VMOVHLPS     X0, X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VADDPS       X1, X0, X0
+	VMOVSS       X0, ret+88(FP)
+	VZEROUPPER
+	RET
+
+// func f32NormalAVX2(n int, y []float32, x []float32, scale []float32, bias []float32, c []float32)
+TEXT ·f32NormalAVX2(SB), NOSPLIT, $0-128
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         scale_base+56(FP), DX
+	MOVQ         bias_base+80(FP), R8
+	MOVQ         c_base+104(FP), R9
+	VBROADCASTSS 0(R9), Y8
+	VBROADCASTSS 4(R9), Y9
+	VBROADCASTSS 8(R9), Y10
+	SUBQ         $32, CX
+	JLT          some
+
+loop:
+	VMOVUPS     0(SI), Y0
+	VSUBPS      Y8, Y0, Y0
+	VSUBPS      Y9, Y0, Y0
+	VMULPS      Y10, Y0, Y0
+	VMOVUPS     0(DX), Y1
+	VMOVUPS     0(R8), Y12
+	VFMADD213PS Y12, Y1, Y0
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     32(SI), Y2
+	VSUBPS      Y8, Y2, Y2
+	VSUBPS      Y9, Y2, Y2
+	VMULPS      Y10, Y2, Y2
+	VMOVUPS     32(DX), Y3
+	VMOVUPS     32(R8), Y12
+	VFMADD213PS Y12, Y3, Y2
+	VMOVUPS     Y2, 32(DI)
+	VMOVUPS     64(SI), Y4
+	VSUBPS      Y8, Y4, Y4
+	VSUBPS      Y9, Y4, Y4
+	VMULPS      Y10, Y4, Y4
+	VMOVUPS     64(DX), Y5
+	VMOVUPS     64(R8), Y12
+	VFMADD213PS Y12, Y5, Y4
+	VMOVUPS     Y4, 64(DI)
+	VMOVUPS     96(SI), Y6
+	VSUBPS      Y8, Y6, Y6
+	VSUBPS      Y9, Y6, Y6
+	VMULPS      Y10, Y6, Y6
+	VMOVUPS     96(DX), Y7
+	VMOVUPS     96(R8), Y12
+	VFMADD213PS Y12, Y7, Y6
+	VMOVUPS     Y6, 96(DI)
+	ADDQ        $128, DI
+	ADDQ        $128, SI
+	ADDQ        $128, DX
+	ADDQ        $128, R8
+	SUBQ        $32, CX
+	JGE         loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS     0(SI), Y0
+	VSUBPS      Y8, Y0, Y0
+	VSUBPS      Y9, Y0, Y0
+	VMULPS      Y10, Y0, Y0
+	VMOVUPS     0(DX), Y1
+	VMOVUPS     0(R8), Y12
+	VFMADD213PS Y12, Y1, Y0
+	VMOVUPS     Y0, 0(DI)
+	ADDQ        $32, DI
+	ADDQ        $32, SI
+	ADDQ        $32, DX
+	ADDQ        $32, R8
+	SUBQ        $8, CX
+	JGE         one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VSUBPS       Y8, Y0, Y0
+	VSUBPS       Y9, Y0, Y0
+	VMULPS       Y10, Y0, Y0
+	VMASKMOVPS   0(DX), Y15, Y1
+	VMASKMOVPS   0(R8), Y15, Y12
+	VFMADD213PS  Y12, Y1, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32NormalScaleAVX2(n int, y []float32, x []float32, scale []float32, c []float32)
+TEXT ·f32NormalScaleAVX2(SB), NOSPLIT, $0-104
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         scale_base+56(FP), DX
+	MOVQ         c_base+80(FP), R8
+	VBROADCASTSS 0(R8), Y8
+	VBROADCASTSS 4(R8), Y9
+	VBROADCASTSS 8(R8), Y10
+	SUBQ         $32, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VSUBPS  Y8, Y0, Y0
+	VSUBPS  Y9, Y0, Y0
+	VMULPS  Y10, Y0, Y0
+	VMOVUPS 0(DX), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), Y2
+	VSUBPS  Y8, Y2, Y2
+	VSUBPS  Y9, Y2, Y2
+	VMULPS  Y10, Y2, Y2
+	VMOVUPS 32(DX), Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VSUBPS  Y8, Y4, Y4
+	VSUBPS  Y9, Y4, Y4
+	VMULPS  Y10, Y4, Y4
+	VMOVUPS 64(DX), Y5
+	VMULPS  Y5, Y4, Y4
+	VMOVUPS Y4, 64(DI)
+	VMOVUPS 96(SI), Y6
+	VSUBPS  Y8, Y6, Y6
+	VSUBPS  Y9, Y6, Y6
+	VMULPS  Y10, Y6, Y6
+	VMOVUPS 96(DX), Y7
+	VMULPS  Y7, Y6, Y6
+	VMOVUPS Y6, 96(DI)
+	ADDQ    $128, DI
+	ADDQ    $128, SI
+	ADDQ    $128, DX
+	SUBQ    $32, CX
+	JGE     loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VSUBPS  Y8, Y0, Y0
+	VSUBPS  Y9, Y0, Y0
+	VMULPS  Y10, Y0, Y0
+	VMOVUPS 0(DX), Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	ADDQ    $32, DX
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VSUBPS       Y8, Y0, Y0
+	VSUBPS       Y9, Y0, Y0
+	VMULPS       Y10, Y0, Y0
+	VMASKMOVPS   0(DX), Y15, Y1
+	VMULPS       Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32NormalWholeAVX2(n int, y []float32, x []float32, c []float32)
+TEXT ·f32NormalWholeAVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Y8
+	VBROADCASTSS 4(DX), Y9
+	VBROADCASTSS 8(DX), Y10
+	VBROADCASTSS 12(DX), Y11
+	SUBQ         $32, CX
+	JLT          some
+
+loop:
+	VMOVUPS     0(SI), Y0
+	VSUBPS      Y8, Y0, Y0
+	VSUBPS      Y9, Y0, Y0
+	VFMADD213PS Y11, Y10, Y0
+	VMOVUPS     Y0, 0(DI)
+	VMOVUPS     32(SI), Y2
+	VSUBPS      Y8, Y2, Y2
+	VSUBPS      Y9, Y2, Y2
+	VFMADD213PS Y11, Y10, Y2
+	VMOVUPS     Y2, 32(DI)
+	VMOVUPS     64(SI), Y4
+	VSUBPS      Y8, Y4, Y4
+	VSUBPS      Y9, Y4, Y4
+	VFMADD213PS Y11, Y10, Y4
+	VMOVUPS     Y4, 64(DI)
+	VMOVUPS     96(SI), Y6
+	VSUBPS      Y8, Y6, Y6
+	VSUBPS      Y9, Y6, Y6
+	VFMADD213PS Y11, Y10, Y6
+	VMOVUPS     Y6, 96(DI)
+	ADDQ        $128, DI
+	ADDQ        $128, SI
+	SUBQ        $32, CX
+	JGE         loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS     0(SI), Y0
+	VSUBPS      Y8, Y0, Y0
+	VSUBPS      Y9, Y0, Y0
+	VFMADD213PS Y11, Y10, Y0
+	VMOVUPS     Y0, 0(DI)
+	ADDQ        $32, DI
+	ADDQ        $32, SI
+	SUBQ        $8, CX
+	JGE         one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VSUBPS       Y8, Y0, Y0
+	VSUBPS       Y9, Y0, Y0
+	VFMADD213PS  Y11, Y10, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
 
 done:
 	VZEROUPPER

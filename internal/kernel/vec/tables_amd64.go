@@ -154,3 +154,50 @@ func (t *Table) batchGrad(g *BatchGrad, dx, dy, x []float32) {
 		runBatchGrad(g, dx, dy, x)
 	}
 }
+
+func (t *Table) greatest(x []float32) float32 {
+	switch t.Level {
+	case cpu.AVX512:
+		return f32GreatestAVX512(len(x), x)
+	case cpu.AVX2:
+		return f32GreatestAVX2(len(x), x)
+	}
+	return greatest(x)
+}
+
+func (t *Table) expSum(y, x []float32, shift float32) float32 {
+	switch t.Level {
+	case cpu.AVX512:
+		return f32ExpSumAVX512(len(y), y, x, narrow[:], shift)
+	case cpu.AVX2:
+		return f32ExpSumAVX2(len(y), y, x, narrow[:], shift)
+	}
+	return expSum(y, x, shift)
+}
+
+func (t *Table) normal(y, x, scale, bias []float32, c [4]float32) {
+	n := len(y)
+	switch {
+	case t.Level == cpu.AVX512 && bias == nil:
+		f32NormalScaleAVX512(n, y, x, scale, c[:])
+	case t.Level == cpu.AVX512:
+		f32NormalAVX512(n, y, x, scale, bias, c[:])
+	case t.Level == cpu.AVX2 && bias == nil:
+		f32NormalScaleAVX2(n, y, x, scale, c[:])
+	case t.Level == cpu.AVX2:
+		f32NormalAVX2(n, y, x, scale, bias, c[:])
+	default:
+		normal(y, x, scale, bias, c)
+	}
+}
+
+func (t *Table) normalWhole(y, x []float32, c [4]float32) {
+	switch t.Level {
+	case cpu.AVX512:
+		f32NormalWholeAVX512(len(y), y, x, c[:])
+	case cpu.AVX2:
+		f32NormalWholeAVX2(len(y), y, x, c[:])
+	default:
+		normalWhole(y, x, c)
+	}
+}

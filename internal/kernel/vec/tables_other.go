@@ -19,3 +19,11 @@ func (t *Table) products(*[32]float64, []float32, []float32, float64) int { retu
 func (t *Table) affine(y, x []float32, a, d float32) { affine(y, x, a, d) }
 
 func (t *Table) batchGrad(g *BatchGrad, dx, dy, x []float32) { runBatchGrad(g, dx, dy, x) }
+
+func (t *Table) greatest(x []float32) float32 { return greatest(x) }
+
+func (t *Table) expSum(y, x []float32, shift float32) float32 { return expSum(y, x, shift) }
+
+func (t *Table) normal(y, x, scale, bias []float32, c [4]float32) { normal(y, x, scale, bias, c) }
+
+func (t *Table) normalWhole(y, x []float32, c [4]float32) { normalWhole(y, x, c) }
