@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/gneiss-ml/gneiss/internal/kernel/blocked"
 	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 )
@@ -11,7 +12,7 @@ import (
 var opAdd = opdef.Def{
 	Type:    "Add",
 	Infer:   inferArith(addDims),
-	Compile: arith(vec.Add),
+	Compile: byPixels(vec.Add, blocked.AddPixels),
 	Layouts: broadcastLayouts,
 	Upgrade: upgradeBroadcast,
 	Grad: func(c *opdef.Grad) error {

@@ -2,9 +2,12 @@ package ops
 
 import (
 	"math"
+	"slices"
 
 	"github.com/gneiss-ml/gneiss/internal/kernel/blocked"
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
+	"github.com/gneiss-ml/gneiss/internal/parallel"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
@@ -128,4 +131,44 @@ func blockedOperand(t *onnx.Tensor, rank int) *operand {
 	o := &operand{data: make([]float32, blocked.Len(shape[0], shape[1], pixels)), shape: opdef.Physical(nil, opdef.Blocked, shape)}
 	blocked.Pack(nil, o.data, onnx.Data[float32](t), shape[0], shape[1], pixels)
 	return o
+}
+
+// byPixels compiles op; where operands are blocked and one has a single pixel for each channel, as gates of channels do, it is
+// computed by pixels, which is blocked.MulPixels or the like.
+func byPixels(op vec.Op, pixels func(team *parallel.Team, y, x, s []float32, n, channels, pixels int)) compiler {
+	return func(c *opdef.Compile) (opdef.Step, error) {
+		s, err := arith(op)(c)
+		if err != nil || c.OutLayout[0] != opdef.Blocked {
+			return s, err
+		}
+		general, constants := s.Run, blockedOperands(c)
+		s.Run = func(r *opdef.Run) error {
+			y := r.Out[0]
+			for i, x := range r.In {
+				gate := gateOf(constants[1-i], r.In[1-i], y)
+				if gate != nil && x.Layout == opdef.Blocked && slices.Equal(x.Shape, y.Shape) {
+					pixels(r.Team, opdef.Of[float32](y), opdef.Of[float32](x), gate, y.Shape[0], y.Shape[1], product(y.Shape[2:]))
+					return nil
+				}
+			}
+			return general(r)
+		}
+		return s, nil
+	}
+}
+
+// gateOf is the elements of an operand that has one for each channel of y, for one sample or for each; nil for others. A
+// constant is laid out in blocks already.
+func gateOf(constant *operand, g, y opdef.View) []float32 {
+	if constant != nil {
+		if len(constant.data) == blocked.Len(1, y.Shape[1], 1) && constant.shape[1] > 0 {
+			return constant.data
+		}
+		return nil
+	}
+	if g.Layout != opdef.Blocked || len(g.Shape) != len(y.Shape) || product(g.Shape[2:]) != 1 || len(g.Data) == 0 ||
+		g.Shape[0] != 1 && g.Shape[0] != y.Shape[0] {
+		return nil
+	}
+	return opdef.Of[float32](g)
 }

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/gneiss-ml/gneiss/internal/kernel/blocked"
 	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 )
@@ -11,7 +12,7 @@ import (
 var opMul = opdef.Def{
 	Type:    "Mul",
 	Infer:   inferArith(mulDims),
-	Compile: arith(vec.Mul),
+	Compile: byPixels(vec.Mul, blocked.MulPixels),
 	Layouts: broadcastLayouts,
 	Upgrade: upgradeBroadcast,
 	Grad: func(c *opdef.Grad) error {
