@@ -1,6 +1,10 @@
 package blocked
 
-import "math"
+import (
+	"math"
+
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
+)
 
 // An Activation is what a convolution does with its sums before it stores
 // them. NaN stays NaN.
@@ -82,12 +86,20 @@ func (e *Epilogue) bounds() (low, high float32, ok bool) {
 	return 0, 0, false
 }
 
-// activate applies the activation to finished sums.
+// activate applies the activation to finished sums, in vectors where package
+// vec has them: those results may differ from apply's in the last bits.
 func (e *Epilogue) activate(y []float32) {
-	if e.Act == Identity {
-		return
-	}
-	for i, v := range y {
-		y[i] = e.apply(v)
+	switch e.Act {
+	case Identity:
+	case Sigmoid:
+		vec.Best().Kernel(vec.SigmoidOf)(y, y)
+	case SiLU:
+		vec.Best().Kernel(vec.SwishOf)(y, y)
+	case Tanh:
+		vec.Best().Kernel(vec.TanhOf)(y, y)
+	default:
+		for i, v := range y {
+			y[i] = e.apply(v)
+		}
 	}
 }
