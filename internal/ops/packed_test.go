@@ -42,10 +42,10 @@ var products = []product{
 	{"Gemm", []int{5, 7}, []int{33, 7}, attrs{onnx.Int("transB", 1)}, true},
 	{"Gemm", []int{1, 7}, []int{33, 7}, attrs{onnx.Int("transB", 1)}, true},
 	{"Gemm", []int{7, 150}, []int{7, 33}, attrs{onnx.Int("transA", 1)}, true},
-	{"Gemm", []int{1, 7}, []int{7, 33}, nil, false},
+	{"Gemm", []int{1, 7}, []int{7, 33}, nil, true},
 	{"Gemm", []int{3, 7}, []int{1, 7}, attrs{onnx.Int("transB", 1)}, false},
 	{"MatMul", []int{3, 50, 7}, []int{7, 33}, nil, true},
-	{"MatMul", []int{1, 7}, []int{7, 33}, nil, false},
+	{"MatMul", []int{1, 7}, []int{7, 33}, nil, true},
 	{"MatMul", []int{2, 150, 7}, []int{2, 7, 33}, nil, false},
 }
 

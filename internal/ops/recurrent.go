@@ -223,6 +223,8 @@ type recurrentPlan[T gemm.Float] struct {
 	node    *onnx.Node
 	reverse []bool
 	table   *gemm.Table[T]
+	w, r    *packed[T] // of the forward pass, both or none
+	format  string     // of the two
 }
 
 // recurrentState is the state of a step.
@@ -236,7 +238,44 @@ func newRecurrentPlan[T gemm.Float](k recurrent, c *opdef.Compile) (recurrentPla
 	if err == nil {
 		_, err = activations[T](c.Node, k.acts, len(reverse), cpu.Generic)
 	}
-	return recurrentPlan[T]{k, c.Node, reverse, gemmTable[T](c.Generic)}, err
+	return recurrentPlan[T]{recurrent: k, node: c.Node, reverse: reverse, table: gemmTable[T](c.Generic)}, err
+}
+
+// pack makes the plan keep the weights packed if they are constants and no gradient wants what is saved.
+func (p *recurrentPlan[T]) pack(c *opdef.Compile) {
+	if i := p.saved(); i > 0 && c.Node.Out(i) != nil {
+		return
+	}
+	if w, r := packedInput[T](c, 1), packedInput[T](c, 2); w != nil && r != nil {
+		p.w, p.r, p.format = w, r, "recurrent "+p.table.Format()
+	}
+}
+
+// shapeOnly is the inputs of which a plan with packed weights reads the shape alone.
+func (p *recurrentPlan[T]) shapeOnly() []int {
+	if p.w == nil {
+		return nil
+	}
+	return []int{1, 2}
+}
+
+// held answers for opdef.Step.Held.
+func (p *recurrentPlan[T]) held() func() int64 {
+	if p.w == nil {
+		return nil
+	}
+	w, r := p.w.held(), p.r.held()
+	return func() int64 { return w() + r() }
+}
+
+// weights points the layer at its weights.
+func (p *recurrentPlan[T]) weights(l *rnn.Layer[T], r *opdef.Run) {
+	if p.w == nil {
+		l.W, l.R = inputOf[T](r, 1), inputOf[T](r, 2)
+		return
+	}
+	l.W = p.w.form(p.format, l.PackedW(), l.PackW)
+	l.R = p.r.form(p.format, l.PackedR(), l.PackR)
 }
 
 // fresh is a layer without sizes and data.
@@ -244,6 +283,7 @@ func (p recurrentPlan[T]) fresh() rnn.Layer[T] {
 	acts, _ := activations[T](p.node, p.acts, len(p.reverse), p.table.Level) // checked when compiled
 	return rnn.Layer[T]{
 		Table: p.table, Reverse: p.reverse, Acts: acts, Clip: T(p.node.Float("clip", 0)), Coupled: p.node.Int("input_forget", 0) != 0,
+		Packed: p.w != nil,
 	}
 }
 
@@ -287,7 +327,8 @@ func (p recurrentPlan[T]) data(l *rnn.Layer[T], r *opdef.Run) error {
 	if err := p.sizes(l, r.In); err != nil {
 		return err
 	}
-	l.X, l.W, l.R, l.B = inputOf[T](r, 0), inputOf[T](r, 1), inputOf[T](r, 2), inputOf[T](r, 3)
+	l.X, l.B = inputOf[T](r, 0), inputOf[T](r, 3)
+	p.weights(l, r)
 	l.Lens, l.H0 = inputOf[int32](r, 4), inputOf[T](r, 5)
 	if p.kind == rnn.LSTM {
 		l.C0, l.P = inputOf[T](r, 6), inputOf[T](r, 7)
@@ -326,7 +367,9 @@ func recurrentStep[T gemm.Float](k recurrent) compiler {
 			return opdef.Step{}, err
 		}
 		inputs := c.Node.NumIn()
+		p.pack(c)
 		return opdef.Step{
+			ShapeOnly: p.shapeOnly(), Held: p.held(),
 			Scratch: func(b *opdef.Bound) int { return p.scratch(b, inputs, (*rnn.Layer[T]).ForwardScratch) },
 			Cost:    func(b *opdef.Bound) opdef.Cost { return p.cost(b, 1) },
 			State:   func() any { return &recurrentState[T]{p, p.fresh()} },

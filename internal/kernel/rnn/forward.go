@@ -46,13 +46,21 @@ func (l *Layer[T]) lay(a *arena[T], threads int) {
 // ForwardScratch is the number of elements that Forward needs on a team of that many threads.
 func (l *Layer[T]) ForwardScratch(threads int) int {
 	var a arena[T]
-	l.lay(&a, threads)
+	if l.Packed {
+		l.layPacked(&a, threads)
+	} else {
+		l.lay(&a, threads)
+	}
 	return a.used
 }
 
 // Forward computes Y, YH, YC and Keep. scratch has ForwardScratch elements.
 func (l *Layer[T]) Forward(team *parallel.Team, scratch []T) {
 	l.team = team
+	if l.Packed {
+		l.forwardPacked(team, scratch)
+		return
+	}
 	l.lay(&arena[T]{data: scratch}, team.Threads())
 	if l.Lens != nil {
 		clear(l.Y)
@@ -195,39 +203,49 @@ func (l *Layer[T]) lstm(b int) {
 		return
 	}
 	n := l.Hidden
-	z := l.gateRow(b)
-	zi, zo, zf, zg := z[:n], z[n:2*n], z[2*n:3*n], z[3*n:4*n]
-	c, h := l.c[b*n:(b+1)*n], l.h[b*n:(b+1)*n]
-	f, g, last := &l.act[0], &l.act[1], &l.act[2]
-	p := l.peep
-	if p != nil {
-		for j := range n {
-			zi[j] += p[j] * c[j]
-			zf[j] += p[2*n+j] * c[j]
-		}
+	c := l.c[b*n : (b+1)*n]
+	var peep [3][]T
+	if l.peep != nil {
+		peep = [3][]T{l.peep[:n], l.peep[n : 2*n], l.peep[2*n : 3*n]}
 	}
-	f.all(zi, l.Clip)
-	f.all(zf, l.Clip)
-	g.all(zg, l.Clip)
-	for j := range n {
-		if l.Coupled {
-			zf[j] = 1 - zi[j]
-		}
-		cell := zf[j]*c[j] + zi[j]*zg[j]
-		if p != nil {
-			zo[j] += p[n+j] * cell
-		}
-		c[j], h[j] = cell, cell
-	}
-	f.all(zo, l.Clip)
-	last.all(h, l.Clip)
-	for j, o := range zo {
-		h[j] *= o
-	}
+	l.cell(l.act, l.gateRow(b), c, l.h[b*n:(b+1)*n], peep)
 	if l.cells != nil {
 		copy(l.cells[l.row(l.t, b)*n:], c)
 	}
 	l.out(b)
+}
+
+// cell makes the new cell and state of some units of an LSTM from their gates, i, o, f and g. peep is their peepholes to i, o
+// and f, nil for none.
+func (l *Layer[T]) cell(act []Activation[T], z, c, h []T, peep [3][]T) {
+	n := len(c)
+	zi, zo, zf, zg := z[:n], z[n:2*n], z[2*n:3*n], z[3*n:4*n]
+	f, g, last := &act[0], &act[1], &act[2]
+	if peep[0] != nil {
+		gated(zi, peep[0], c)
+		gated(zf, peep[2], c)
+		f.all(zi, l.Clip)
+		f.all(zf, l.Clip)
+	} else {
+		f.all(z[:3*n], l.Clip)
+	}
+	g.all(zg, l.Clip)
+	if l.Coupled {
+		for j := range zf {
+			zf[j] = 1 - zi[j]
+		}
+	}
+	h = h[:n]
+	for j := range n {
+		c[j] = T(zf[j]*c[j]) + T(zi[j]*zg[j])
+		h[j] = c[j]
+	}
+	if peep[0] != nil {
+		gated(zo, peep[1], c)
+		f.all(zo, l.Clip)
+	}
+	last.all(h, l.Clip)
+	scale(h, zo)
 }
 
 // reset computes r·h, the state that the last gate of a GRU sees.
@@ -236,9 +254,7 @@ func (l *Layer[T]) reset(b int) {
 	z, h, rh := l.gateRow(b)[n:2*n], l.h[b*n:(b+1)*n], l.rh[b*n:(b+1)*n]
 	copy(rh, z)
 	l.act[0].all(rh, l.Clip)
-	for j, v := range h {
-		rh[j] *= v
-	}
+	scale(rh, h)
 }
 
 func (l *Layer[T]) gru(b int) {
@@ -251,14 +267,10 @@ func (l *Layer[T]) gru(b int) {
 	h, q := l.h[b*n:(b+1)*n], l.q[b*n:(b+1)*n]
 	l.act[0].all(z[:2*n], l.Clip)
 	if l.LinearBeforeReset {
-		for j, r := range zr {
-			zh[j] += r * q[j]
-		}
+		gated(zh, zr, q)
 	}
 	l.act[1].all(zh, l.Clip)
-	for j, u := range zz {
-		h[j] = (1-u)*zh[j] + u*h[j]
-	}
+	blend(h, zz, zh, h)
 	if l.cells != nil && l.LinearBeforeReset {
 		copy(l.cells[l.row(l.t, b)*n:], q)
 	}

@@ -82,6 +82,7 @@ type Layer[T gemm.Float] struct {
 	Acts    [][]Activation[T] // for each direction
 	Clip    T                 // of what activations see; 0: none
 	Coupled bool              // LSTM: the forget gate is 1 minus the input gate
+	Packed  bool              // W and R are the work of PackW and PackR, and Keep is nil
 
 	X, W, R, B, P, H0, C0 []T
 	Lens                  []int32 // of the sequences, between 0 and Steps; nil: all steps
@@ -97,6 +98,7 @@ type Layer[T gemm.Float] struct {
 	product []T // scratch of the products
 	forward[T]
 	backward[T]
+	packedForward[T]
 	stage func(l *Layer[T], b int)
 }
 
