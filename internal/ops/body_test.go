@@ -79,3 +79,30 @@ func TestBernoulli_body(t *testing.T) {
 		require.InDelta(t, 6000, ones, 300)
 	}
 }
+
+func TestAffineGrid_edges(t *testing.T) {
+	theta := tensor(t, []float32{1, 0, 0, 0, 1, 0}, 1, 2, 3)
+	y := eval(t, "AffineGrid", tensors{theta, onnx.Vector[int64](1, 1, 1, 3)}, onnx.Int("align_corners", 1))
+	require.Equal(t, []float32{-1, -1, 0, -1, 1, -1}, onnx.Data[float32](y))
+	require.Equal(t, []int{1, 0, 3, 2}, eval(t, "AffineGrid", tensors{theta, onnx.Vector[int64](1, 1, 0, 3)}).Shape)
+	_, err := tryEval(t, "AffineGrid", tensors{theta, onnx.Vector[int64](2, 1, 2, 3)})
+	require.ErrorContains(t, err, "expected theta of shape")
+	_, err = tryEval(t, "AffineGrid", tensors{theta, onnx.Vector[int64](1, 1, -2, 3)})
+	require.ErrorIs(t, err, onnx.ErrInvalid)
+}
+
+func TestDynamicQuantizeLinear_edges(t *testing.T) {
+	for _, x := range [][]float32{{0, 0}, {}, {-3, -1}, {2, 4}, {nan, 1}} {
+		g, feeds := node(t, "", "DynamicQuantizeLinear", 3, tensors{tensor(t, x, len(x))})
+		run, err := engine(1)(g)
+		require.NoError(t, err)
+		outs, err := run(feeds)
+		require.NoError(t, err)
+		scale, zero := onnx.Data[float32](outs[1])[0], onnx.Data[uint8](outs[2])[0]
+		for i, q := range onnx.Data[uint8](outs[0]) {
+			if x[i] == x[i] && scale == scale {
+				require.InDelta(t, x[i], scale*float32(int(q)-int(zero)), float64(scale))
+			}
+		}
+	}
+}
