@@ -1,6 +1,9 @@
 package pool
 
-import "github.com/gneiss-ml/gneiss/internal/parallel"
+import (
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
+	"github.com/gneiss-ml/gneiss/internal/parallel"
+)
 
 // Average computes y, [N, C, Out...], the mean of each window of x,
 // [N, C, In...]: its sum divided by the number of its elements, those in the
@@ -33,25 +36,66 @@ func (j *job[T]) count(s *walk, w Window) T {
 }
 
 func (j *job[T]) averageChannel(x, y []T) {
-	columns := j.windows[len(j.windows)-1]
-	width := j.g.In[len(j.windows)-1]
+	if j.global {
+		y[0] = j.averageAll(x)
+		return
+	}
+	m := j.middle
 	var rows walk
 	for r := range j.rows {
 		j.to(&rows, r)
-		for o, w := range columns {
-			var total T
-			for range rows.rows {
-				if at := rows.next()*width + w.First; w.Taps > 0 {
-					total += sum(x[at:at+(w.Taps-1)*w.Step+1], w.Step)
-				}
-			}
-			if n := j.count(&rows, w); n > 0 {
-				total /= n
-			}
-			y[r*j.ow+o] = total
+		lo, hi := m.lo, m.hi
+		if lo < hi && rows.rows > 0 && m.taps < longRow {
+			j.averageMiddle(&rows, r, x, y)
+		} else {
+			lo, hi = 0, 0
 		}
+		j.averageRow(&rows, r, 0, lo, x, y)
+		j.averageRow(&rows, r, hi, j.ow, x, y)
 	}
 }
+
+// averageRow goes through some windows of an output row.
+func (j *job[T]) averageRow(rows *walk, r, lo, hi int, x, y []T) {
+	columns, width := j.windows[len(j.windows)-1], j.g.In[len(j.windows)-1]
+	for o := lo; o < hi; o++ {
+		var total T
+		w := columns[o]
+		for range rows.rows {
+			if at := rows.next()*width + w.First; w.Taps > 0 {
+				total += sum(x[at:at+(w.Taps-1)*w.Step+1], w.Step)
+			}
+		}
+		if n := j.count(rows, w); n > 0 {
+			total /= n
+		}
+		y[r*j.ow+o] = total
+	}
+}
+
+// averageMiddle reduces the windows in the middle of an output row.
+func (j *job[T]) averageMiddle(rows *walk, r int, x, y []T) {
+	m := j.middle
+	at, step := j.first(rows)
+	count := j.count(rows, j.windows[len(j.windows)-1][m.lo])
+	j.t.MeanRow[m.stride-1](m.hi-m.lo, rows.rows, step, m.taps, m.tapStep, any(x[at:]).([]float32), any(y[r*j.ow+m.lo:]).([]float32), float32(count))
+}
+
+// averageAll is the mean of all elements, summed in float64.
+func (j *job[T]) averageAll(x []T) T {
+	s := j.sums.Take()
+	defer j.sums.Give(s)
+	switch x := any(x).(type) {
+	case []float32:
+		vec.Sums(j.t.sums, s, x)
+	case []float64:
+		vec.Sums(nil, s, x)
+	}
+	return T(vec.Tree(s) / float64(len(x)))
+}
+
+// longRow is the taps from which on the sum of a row is not one chain.
+const longRow = 16
 
 // sum adds every step-th element, long rows in eight chains.
 func sum[T Number](x []T, step int) T {
@@ -73,6 +117,13 @@ func sum[T Number](x []T, step int) T {
 }
 
 func (j *job[T]) averageChannelBackward(dx, dy []T) {
+	if j.global {
+		share := dy[0]/T(len(dx)) + 0 // -0 becomes 0, as in a sum
+		for i := range dx {
+			dx[i] = share
+		}
+		return
+	}
 	clear(dx)
 	columns := j.windows[len(j.windows)-1]
 	width := j.g.In[len(j.windows)-1]

@@ -112,26 +112,51 @@ func (j *job[T]) halvesBackward(c int, dx, dy []float32) bool {
 
 // maxWindows goes through the windows of a channel.
 func (j *job[T]) maxWindows(x, y []T, indices []int64) {
-	columns := j.windows[len(j.windows)-1]
-	width := j.g.In[len(j.windows)-1]
+	m := j.middle
 	var rows walk
 	for r := range j.rows {
 		j.to(&rows, r)
-		for o, w := range columns {
-			best, at := least[T](), -1
-			for range rows.rows {
-				for t, i := 0, rows.next()*width+w.First; t < w.Taps; t, i = t+1, i+w.Step {
-					if v := x[i]; v > best || at < 0 || v != v && best == best {
-						best, at = v, i
-					}
+		lo, hi := m.lo, m.hi
+		if lo < hi && rows.rows > 0 {
+			j.maxMiddle(&rows, r, x, y, indices)
+		} else {
+			lo, hi = 0, 0
+		}
+		j.maxRow(&rows, r, 0, lo, x, y, indices)
+		j.maxRow(&rows, r, hi, j.ow, x, y, indices)
+	}
+}
+
+// maxRow goes through some windows of an output row.
+func (j *job[T]) maxRow(rows *walk, r, lo, hi int, x, y []T, indices []int64) {
+	columns, width := j.windows[len(j.windows)-1], j.g.In[len(j.windows)-1]
+	for o := lo; o < hi; o++ {
+		w := columns[o]
+		best, at := least[T](), -1
+		for range rows.rows {
+			for t, i := 0, rows.next()*width+w.First; t < w.Taps; t, i = t+1, i+w.Step {
+				if v := x[i]; v > best || at < 0 || v != v && best == best {
+					best, at = v, i
 				}
 			}
-			y[r*j.ow+o] = best
-			if indices != nil {
-				indices[r*j.ow+o] = int64(at)
-			}
+		}
+		y[r*j.ow+o] = best
+		if indices != nil {
+			indices[r*j.ow+o] = int64(at)
 		}
 	}
+}
+
+// maxMiddle reduces the windows in the middle of an output row.
+func (j *job[T]) maxMiddle(rows *walk, r int, x, y []T, indices []int64) {
+	m := j.middle
+	at, step := j.first(rows)
+	from, to := any(x[at:]).([]float32), any(y[r*j.ow+m.lo:]).([]float32)
+	if indices == nil {
+		j.t.MaxRow[m.stride-1](m.hi-m.lo, rows.rows, step, m.taps, m.tapStep, from, to)
+		return
+	}
+	j.t.MaxRowAt[m.stride-1](m.hi-m.lo, rows.rows, step, m.taps, m.tapStep, from, to, indices[r*j.ow+m.lo:], at)
 }
 
 // maxHalves is maxWindows for float32 in windows of 2x2 beside each other; the

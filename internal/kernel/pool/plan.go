@@ -21,8 +21,11 @@ type Plan[T Number] struct {
 	windows [][]Window // by axis and output
 	rows    int        // output rows of a channel
 	halves  bool       // two axes, kernel and stride 2, no padding
+	middle  middle
+	global  bool // the only window is the image
 
 	jobs parallel.FreeList[job[T]]
+	sums parallel.FreeList[[16]float64]
 }
 
 // NewPlan prepares a pooling. t nil is the table of this CPU.
@@ -43,7 +46,19 @@ func NewPlan[T Number](t *Table, g *Geometry) *Plan[T] {
 		p.halves = p.halves && g.Kernel[axis] == 2 && g.Strides[axis] == 2 && g.Dilations[axis] == 1 &&
 			g.Pads[axis] == 0 && 2*g.Out[axis] <= g.In[axis]
 	}
+	p.middle = p.findMiddle()
+	p.global = p.isGlobal()
 	return p
+}
+
+// isGlobal tells whether the only window has all elements of the image.
+func (p *Plan[T]) isGlobal() bool {
+	for axis, w := range p.windows {
+		if len(w) != 1 || w[0].Taps != p.g.In[axis] || w[0].Area != w[0].Taps || w[0].Step != 1 {
+			return false
+		}
+	}
+	return true
 }
 
 // A walk goes through the input rows that the windows of one output row

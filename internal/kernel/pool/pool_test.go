@@ -373,6 +373,31 @@ func BenchmarkPool(b *testing.B) {
 	measure("AverageBackward", func() { p.AverageBackward(nil, y, x, false) })
 }
 
+// BenchmarkPool_window is the pooling behind the first convolution of a
+// ResNet.
+func BenchmarkPool_window(b *testing.B) {
+	g := geometry(b, 1, 64, []int{112, 112}, []int{56, 56}, []int{3, 3}, []int{2, 2}, nil, []int{1, 1, 1, 1})
+	global, err := Global(1, 512, []int{7, 7})
+	require.NoError(b, err)
+	x := kerneltest.Fill(kerneltest.Rand(1), make([]float32, g.N*g.C*product(g.In)))
+	y, indices := make([]float32, g.N*g.C*product(g.Out)), make([]int64, g.N*g.C*product(g.Out))
+	p, q := NewPlan[float32](nil, g), NewPlan[float32](nil, global)
+	measure := func(name string, f func()) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				f()
+			}
+		})
+	}
+	measure("Max", func() { p.Max(nil, x, y, nil, false) })
+	measure("MaxIndices", func() { p.Max(nil, x, y, indices, false) })
+	measure("MaxBackward", func() { _ = p.MaxBackward(nil, y, indices, x) })
+	measure("Average", func() { p.Average(nil, x, y, false) })
+	measure("AverageBackward", func() { p.AverageBackward(nil, y, x, false) })
+	measure("GlobalAverage", func() { q.Average(nil, x, y, false) })
+	measure("GlobalAverageBackward", func() { q.AverageBackward(nil, y, x, false) })
+}
+
 // TestPool_noWindows: an image may be too small for its windows.
 func TestPool_noWindows(t *testing.T) {
 	g := geometry(t, 1, 2, []int{2, 2}, []int{0, 1}, []int{3, 2}, nil, nil, nil)
@@ -385,4 +410,73 @@ func TestPool_noWindows(t *testing.T) {
 	x[3] = 1
 	p.AverageBackward(nil, nil, x, true)
 	require.Equal(t, make([]float32, 8), x)
+}
+
+// TestPool_tiers: every tier gives the bits of plain Go, for rows of any
+// width and windows with every kind of border.
+func TestPool_tiers(t *testing.T) {
+	for width := 1; width < 75; width += 1 + width/10 {
+		t.Run(fmt.Sprint(width), func(t *testing.T) { checkWidth(t, width) })
+	}
+	checkTiers(t, geometry(t, 1, 2, []int{40}, []int{40}, []int{3}, nil, nil, []int{1, 1}))
+	checkTiers(t, geometry(t, 1, 2, []int{3, 40, 40}, []int{2, 40, 40}, []int{2, 3, 3}, nil, nil, []int{0, 1, 1, 0, 1, 1}))
+	for _, in := range [][]int{{7, 7}, {1, 1}, {100, 33}} {
+		g, err := Global(2, 3, in)
+		require.NoError(t, err)
+		checkTiers(t, g)
+	}
+}
+
+func checkWidth(t *testing.T, width int) {
+	for _, k := range []int{1, 2, 3, 5, 17} {
+		for _, s := range []int{1, 2, 3} {
+			for _, d := range []int{1, 2} {
+				if width+3 <= d*(k-1) {
+					continue
+				}
+				in := []int{5, width}
+				out := []int{3, (width+3-d*(k-1)-1)/s + 1}
+				checkTiers(t, geometry(t, 1, 2, in, out, []int{3, k}, []int{2, s}, []int{1, d}, []int{1, 2, 1, 1}))
+			}
+		}
+	}
+}
+
+func checkTiers(t *testing.T, g *Geometry) {
+	t.Helper()
+	var first [][]float32
+	var where []int64
+	for _, level := range cpu.Supported() {
+		var all [][]float32
+		p := NewPlan[float32](For(level), g)
+		for seed := range uint64(2) {
+			x := kerneltest.Hostile(kerneltest.Rand(seed), kerneltest.Guarded[float32](t, g.N*g.C*product(g.In)))
+			for i := range 5 {
+				y := kerneltest.Guarded[float32](t, g.N*g.C*product(g.Out))
+				indices := make([]int64, len(y)+1)
+				indices[len(y)] = 42
+				switch i {
+				case 0, 1:
+					p.Average(nil, x, y, i == 0)
+				case 2:
+					p.Max(nil, x, y, nil, false)
+				default:
+					p.Max(nil, x, y, indices[:len(y)], i == 4)
+					if i == 3 && seed == 0 && where == nil {
+						where = indices
+					}
+					if i == 3 && seed == 0 {
+						require.Equal(t, where, indices)
+					}
+				}
+				all = append(all, y)
+			}
+		}
+		if first == nil {
+			first = all
+		}
+		for i := range all {
+			require.Equal(t, -1, kerneltest.Same(first[i], all[i]), "%v %d %+v", level, i, g)
+		}
+	}
 }

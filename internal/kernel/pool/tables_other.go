@@ -2,4 +2,4 @@
 
 package pool
 
-var vectors = generic
+var vectors, wide = generic, generic
