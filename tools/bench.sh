@@ -56,8 +56,10 @@ if [ "$what" != inference ]; then
 	echo "== training"
 	: >"$out/training.jsonl"
 	CGO_ENABLED=0 $GO test -c -o "$out/train.test" ./train
+	resnet18=$(cd tools/python && "$torch" -m bench.models "$models" --training | tail -n 1)
 	keras=$(tools/python/env tf)
-	(cd tools/python && "$torch" -m bench.training --train-test "$out/train.test" --keras-python "$keras" --threads "$threads" \
+	(cd tools/python && "$torch" -m bench.training --train-test "$out/train.test" --worker "$out/worker" --resnet18 "$resnet18" \
+		--keras-python "$keras" --threads "$threads" \
 		--out "$out/training.jsonl" "${training[@]}")
 fi
 

@@ -1,10 +1,13 @@
 // Command bench times one model on request, so that a driver can time it in turn with another runtime:
 //
 //	bench MODEL THREADS IN.npz OUT.npz
+//	bench train MODEL THREADS STEPS BATCH,CHANNELS,HEIGHT,WIDTH CLASSES
 //
 // It says that it is ready and waits for a line, so that its memory can be read before. Then it opens the model, runs it once
 // on the arrays of IN, writes the outputs to OUT, and answers each line of standard input with a line of JSON: "time MS" runs
 // for at least MS milliseconds and three runs, "open" opens the model once more.
+//
+// The second form times training steps of a classifier in a file and prints one line of JSON.
 package main
 
 import (
@@ -27,14 +30,36 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 5 {
-		fmt.Fprintln(os.Stderr, "usage: bench MODEL THREADS IN.npz OUT.npz")
-		os.Exit(2)
-	}
-	if err := serve(os.Args[1], os.Args[2], os.Args[3], os.Args[4], os.Stdin, os.Stdout); err != nil {
+	if err := command(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(2)
 	}
+}
+
+func command(args []string) error {
+	switch {
+	case len(args) == 4:
+		return serve(args[0], args[1], args[2], args[3], os.Stdin, os.Stdout)
+	case len(args) == 6 && args[0] == "train":
+		n, err := numbers(strings.Join(args[2:], ","))
+		if err != nil {
+			return err
+		}
+		return trainFile(args[1], n[0], n[1], n[2:len(n)-1], n[len(n)-1], os.Stdout)
+	}
+	return onnx.Invalidf("usage: bench MODEL THREADS IN.npz OUT.npz, or bench train MODEL THREADS STEPS SHAPE CLASSES")
+}
+
+// numbers reads numbers from 1 on, between commas.
+func numbers(s string) (list []int, err error) {
+	for _, part := range strings.Split(s, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 1 {
+			return nil, onnx.Invalidf("expected a number from 1 on, received %.32q", part)
+		}
+		list = append(list, n)
+	}
+	return list, nil
 }
 
 // opened is the first answer.

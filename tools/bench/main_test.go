@@ -69,3 +69,20 @@ func TestServeRefuses(t *testing.T) {
 	}
 	require.NoError(t, serve(model, "1", in, out, strings.NewReader(""), io.Discard), "a driver that left")
 }
+
+// TestTrainFile trains a linear classifier.
+func TestTrainFile(t *testing.T) {
+	m, err := onnx.ParseText(`<ir_version: 8, opset_import: ["" : 17]>
+		g (float[N,1,2,2] x) => (float[N,3] y) <float[4,3] w = {1,2,3,4,5,6,7,8,9,10,11,12}> { f = Flatten(x) y = MatMul(f, w) }`)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	require.NoError(t, m.WriteFile(path))
+	var answer bytes.Buffer
+	require.NoError(t, trainFile(path, 1, 4, []int{6, 1, 2, 2}, 3, &answer))
+	var got trained
+	require.NoError(t, json.Unmarshal(answer.Bytes(), &got))
+	require.Equal(t, 6, got.Batch)
+	require.Positive(t, got.ImagesPerSecond)
+	require.Error(t, command([]string{"train", path, "0", "4", "6,1,2,2", "3"}))
+	require.Error(t, command([]string{"train"}))
+}

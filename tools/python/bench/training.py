@@ -1,8 +1,9 @@
-"""Training throughput of Gneiss, PyTorch and Keras on the seed network, in turn: python -m bench.training --train-test T.
+"""Training throughput of Gneiss, PyTorch and Keras, in turn: python -m bench.training --train-test T --worker W --resnet18 M.
 
-T is the test program of package train (go test -c), whose benchmark is one training step. Every contender runs in a process
-of its own, one after the other, some rounds long; batch 64, Adam. One JSON line for each contender and number of threads,
-with the median of the rounds, is appended to --out.
+T is the test program of package train (go test -c), whose benchmark is one training step of the seed network; W the program
+that tools/bench builds to, and M the ResNet-18 that both it and PyTorch train. Every contender runs in a process of its own, one
+after the other, some rounds long. One JSON line for each contender and number of threads, with the median of the rounds, is
+appended to --out.
 """
 
 import argparse
@@ -28,20 +29,32 @@ def gneiss(arguments, threads):
     return float(re.search(r"([\d.]+) images/s", out)[1])
 
 
-def framework(python, module, *flags):
-    """Runs a script that prints one line of JSON."""
+def framework(python, module, *flags, share=1):
+    """Runs a script that prints one line of JSON, for one in so many steps."""
     def run(arguments, threads):
         out = subprocess.run(
-            [python(arguments), "-m", module, "--threads", str(threads), "--steps", str(arguments.steps), *flags],
+            [python(arguments), "-m", module, "--threads", str(threads), "--steps", str(arguments.steps // share), *flags],
             check=True, capture_output=True, text=True, cwd=HERE).stdout
         return json.loads(out.strip().splitlines()[-1])["images_per_second"]
     return run
+
+
+def gneiss_resnet18(arguments, threads):
+    out = subprocess.run(
+        [arguments.worker, "train", arguments.resnet18, str(threads), str(arguments.steps // 5), "32,3,32,32", "10"],
+        check=True, capture_output=True, text=True).stdout
+    return json.loads(out)["images_per_second"]
 
 
 def own(_):
     return sys.executable
 
 
+RESNET18 = {
+    "Gneiss": gneiss_resnet18,
+    "PyTorch": framework(own, "bench.train_torch", "--resnet18", share=5),
+    "PyTorch, channels last": framework(own, "bench.train_torch", "--resnet18", "--channels-last", share=5),
+}
 CONTENDERS = {
     "Gneiss": gneiss,
     "PyTorch": framework(own, "bench.train_torch"),
@@ -70,6 +83,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--train-test", required=True)
     parser.add_argument("--keras-python", required=True)
+    parser.add_argument("--worker", required=True)
+    parser.add_argument("--resnet18", required=True)
     parser.add_argument("--threads", type=lambda s: [int(n) for n in s.split(",")], default=[1, 2])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="of Gneiss's turn")
@@ -83,17 +98,23 @@ def main():
     if not shutil.which("g++"):
         print("PyTorch, compiled: left out, g++ is missing", flush=True)
         del contenders["PyTorch, compiled"]
-    for threads in arguments.threads:
-        results = {name: [] for name in contenders}
-        for _ in range(arguments.rounds):
-            for name, contender in contenders.items():
-                results[name].append(measured(contender, arguments, threads))
-        for name, got in results.items():
-            speed, others = statistics.median(g[0] for g in got), statistics.mean(g[1] for g in got)
-            line = {"contender": name, "threads": threads, "images_per_second": speed, "rounds": len(got), "others_cpus": others}
-            with arguments.out.open("a") as f:
-                f.write(json.dumps(line) + "\n")
-            print(f"{name}, {threads} threads: {speed:.0f} images/s, others kept {others:.2f} CPUs busy", flush=True)
+    for network, group in {"seed": contenders, "resnet18": RESNET18}.items():
+        for threads in arguments.threads:
+            compete(network, group, threads, arguments)
+
+
+def compete(network, contenders, threads, arguments):
+    """Rounds of all contenders, and a line for each."""
+    results = {name: [] for name in contenders}
+    for _ in range(arguments.rounds):
+        for name, contender in contenders.items():
+            results[name].append(measured(contender, arguments, threads))
+    for name, got in results.items():
+        speed, others = statistics.median(g[0] for g in got), statistics.mean(g[1] for g in got)
+        line = {"network": network, "contender": name, "threads": threads, "images_per_second": speed, "rounds": len(got), "others_cpus": others}
+        with arguments.out.open("a") as f:
+            f.write(json.dumps(line) + "\n")
+        print(f"{network}, {name}, {threads} threads: {speed:.0f} images/s, others kept {others:.2f} CPUs busy", flush=True)
 
 
 if __name__ == "__main__":
