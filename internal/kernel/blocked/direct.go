@@ -34,7 +34,7 @@ type direct struct {
 	panels  int // of a group
 	regions []region
 	tiles   int // of an image
-	work    int // multiplications of an image and a panel
+	work    int // what an image and a panel cost, in multiplications
 
 	jobs parallel.FreeList[directJob]
 }

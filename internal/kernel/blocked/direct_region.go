@@ -90,7 +90,8 @@ func (p *direct) cut(s *space) {
 	for i := range p.regions {
 		r := &p.regions[i]
 		p.tiles += r.tiles
-		p.work += r.along * r.across * p.t.width * (r.rows*r.cols*p.steps + 1)
+		// A tile of few pixels takes as long as its weights do.
+		p.work += max(r.along*r.across, r.tiles*p.t.pixels/2) * p.t.width * (r.rows*r.cols*p.steps + 1)
 	}
 }
 
