@@ -150,6 +150,15 @@ func (p *pass) ask(c *opdef.Grad) error {
 	return opdef.NoGrad(c)
 }
 
+// ThroughBody differentiates the body that the standard gives c's operator.
+func (p *pass) ThroughBody(c *opdef.Grad) error {
+	def, err := p.set.Lookup(c.Node)
+	if err != nil {
+		return err
+	}
+	return p.throughBody(c, def)
+}
+
 // throughBody differentiates the body that the standard gives the operator. The reverse pass computes the body again.
 func (p *pass) throughBody(c *opdef.Grad, def *opdef.Def) error {
 	n, captures := c.Node, c.Captures()

@@ -21,6 +21,8 @@ type GradHost interface {
 	Zeros(b *onnx.Builder, like *onnx.Value) *onnx.Value
 	// Sum adds two gradients.
 	Sum(b *onnx.Builder, x, y *onnx.Value) *onnx.Value
+	// ThroughBody gives the gradients by differentiating the body that the standard gives the operator.
+	ThroughBody(c *Grad) error
 	// Differentiate writes a copy of body and its reverse pass into another builder.
 	Differentiate(into *onnx.Builder, body *onnx.Graph, args, dys, captures []*onnx.Value) (dargs []*onnx.Value, dcaps map[*onnx.Value]*onnx.Value, err error)
 }

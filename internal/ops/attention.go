@@ -16,8 +16,8 @@ import (
 // offset being the past length, or nonpad_kv_seqlen - length. A query that sees no key gives zeros. 16-bit types are rounded after
 // each step, as the standard's body does.
 //
-// Opset 23 has no nonpad_kv_seqlen, 24 no windows; their meaning is that of the corrected text. The gradient of qk_matmul_output is not supported,
-// nor are Q, K and V of which only some are float64.
+// Opset 23 has no nonpad_kv_seqlen, 24 no windows; their meaning is that of the corrected text. Q, K and V of
+// which only some are float64 are not supported.
 var opAttention = opdef.Def{
 	Type:    "Attention",
 	Infer:   inferAttention,
@@ -376,7 +376,7 @@ func (s *attend[T]) cost(n *onnx.Node, b *opdef.Bound, times int64) opdef.Cost {
 
 func gradAttention(c *opdef.Grad) error {
 	if c.DY(3) != nil {
-		return onnx.Unsupportedf("the gradient of qk_matmul_output is not supported")
+		return c.Host.ThroughBody(c)
 	}
 	ins := make(values, 7, 10)
 	for i := range ins {
@@ -449,8 +449,10 @@ func bodyAttention(c *opdef.Rewrite) error {
 	}
 	bias := b.attentionBias(q, k)
 	stages = append(stages, scores, b.do("Add", scores, bias))
-	p := b.cast(b.Op("Softmax", values{b.cast(stages[2], precision)}), e)
+	// A query that sees no key gives zeros. Its scores are replaced as well, so that the gradient has no NaN.
 	masked := b.do("Equal", b.reduce("ReduceMax", bias, -1), b.num(e, float32(math.Inf(-1))))
+	seen := b.do("Where", masked, b.num(e, 0), stages[2])
+	p := b.cast(b.Op("Softmax", values{b.cast(seen, precision)}), e)
 	p = b.do("Where", masked, b.num(e, 0), p)
 	y := b.do("MatMul", p, b.cast(b.shareHeads(q, v), e))
 	if b.in(0).Type.Rank() == 3 {

@@ -35,10 +35,10 @@ func TestGrad_rotaryAndCache(t *testing.T) {
 	for interleaved := range int64(2) {
 		a := onnx.Int("interleaved", interleaved)
 		g, feeds := node(t, "", "RotaryEmbedding", 1, tensors{random[float64](t, 1, -1, 1, 2, 2, 3, 4), cos, sin, ids}, a)
-		require.NoError(t, gradcheck.Check(g, feeds, gradcheck.Options{Set: ops.All, Engine: engine(1), Only: []string{g.Inputs[0].Name}, Eps: 1e-2}))
+		require.NoError(t, gradcheck.Check(g, feeds, gradcheck.Options{Set: ops.All, Engine: engine(1), Only: []string{g.Inputs[0].Name, g.Inputs[1].Name, g.Inputs[2].Name}, Eps: 1e-2}))
 		g, feeds = node(t, "", "RotaryEmbedding", 1, tensors{random[float64](t, 1, -1, 1, 2, 3, 12), cos, sin, ids}, a,
 			onnx.Int("num_heads", 2), onnx.Int("rotary_embedding_dim", 4))
-		require.NoError(t, gradcheck.Check(g, feeds, gradcheck.Options{Set: ops.All, Engine: engine(1), Only: []string{g.Inputs[0].Name}, Eps: 1e-2}))
+		require.NoError(t, gradcheck.Check(g, feeds, gradcheck.Options{Set: ops.All, Engine: engine(1), Only: []string{g.Inputs[0].Name, g.Inputs[1].Name, g.Inputs[2].Name}, Eps: 1e-2}))
 	}
 	cache, update := random[float64](t, 1, -1, 1, 2, 2, 4, 3), random[float64](t, 2, -1, 1, 2, 2, 2, 3)
 	checkGrad(t, "TensorScatter", tensors{cache, update, onnx.Vector[int64](1, 2)})

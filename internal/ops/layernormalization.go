@@ -9,12 +9,13 @@ import (
 // axes from axis on. Scale and B broadcast to those axes. Mean and variance are computed in float64 whatever stash_type says,
 // which is the type of outputs 1 and 2 alone.
 //
-// One version, of opset 17. The gradient of outputs 1 and 2 is not supported.
+// One version, of opset 17. The gradient of outputs 1 and 2 is that of the body.
 var opLayerNormalization = opdef.Def{
 	Type:    "LayerNormalization",
 	Infer:   inferLayerNormalization,
 	Compile: rowNormFloats(lastAxes, true),
 	Grad:    gradRows(1),
+	Widen:   widenType("stash_type", onnx.Float32),
 	Body:    bodyLayerNormalization,
 }
 

@@ -9,14 +9,14 @@ import (
 // [N, d...]: of each sample, summed, or divided by the sum of weights; labels equal to ignore_index do not count. A label out
 // of range is an error.
 //
-// Opset 12: new. 13, 22: types. A gradient in the weights is not supported.
+// Opset 12: new. 13, 22: types.
 var opNegativeLogLikelihoodLoss = opdef.Def{
 	Type:    "NegativeLogLikelihoodLoss",
 	Infer:   inferLoss,
 	Compile: compileLoss(negativeLogLikelihoodLoss[float32], negativeLogLikelihoodLoss[float64]),
 	Grad: func(c *opdef.Grad) error {
 		if c.Needs(2) {
-			return onnx.Unsupportedf("no gradient in the class weights")
+			return c.Host.ThroughBody(c)
 		}
 		c.SetDX(0, c.Private("NegativeLogLikelihoodLossGrad", lossInputs(c, c.In(0)), lossAttrs(c.Node)...))
 		return nil

@@ -202,7 +202,7 @@ func gradRows(center int64) func(*opdef.Grad) error {
 	return func(c *opdef.Grad) error {
 		for i := 1; i < c.Node.NumOut(); i++ {
 			if c.DY(i) != nil {
-				return onnx.Unsupportedf("the gradient of output %d, a statistic, is not supported", i)
+				return c.Host.ThroughBody(c)
 			}
 		}
 		if c.DY(0) == nil {

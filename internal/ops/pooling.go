@@ -168,10 +168,14 @@ func averageStep[T float](c *opdef.Compile) (opdef.Step, error) {
 }
 
 func gradMaxPool(c *opdef.Grad) error {
-	if c.Node.Int("storage_order", 0) != 0 {
-		return onnx.Unsupportedf("the gradient for storage_order 1 is not supported")
+	attrs := poolAttributes(c.Node)
+	var indices *onnx.Value
+	if c.Node.Int("storage_order", 0) != 0 { // of no use: those of the other order
+		indices = c.Builder.Node("", "MaxPool", 2, values{c.In(0)}, attrs...).Out(1)
+	} else {
+		indices = c.Y(1)
 	}
-	c.SetDX(0, c.Private("MaxPoolGrad", values{c.DY(0), c.Y(1), c.In(0)}, poolAttributes(c.Node)...))
+	c.SetDX(0, c.Private("MaxPoolGrad", values{c.DY(0), indices, c.In(0)}, attrs...))
 	return nil
 }
 

@@ -12,14 +12,14 @@ import (
 // X is [batch, heads, length, size] or [batch, length, heads·size]. With position_ids the caches are [positions, half], without
 // they are [batch, length, half].
 //
-// One version, of opset 23. 16-bit types are computed in float32. The gradient of the caches is not supported.
+// One version, of opset 23. 16-bit types are computed in float32.
 var opRotaryEmbedding = opdef.Def{
 	Type:    "RotaryEmbedding",
 	Infer:   opdef.SameAsFirst,
 	Compile: floatKernel(0, rotaryStep[float32], rotaryStep[float64]),
 	Grad: func(c *opdef.Grad) error {
 		if c.Needs(1) || c.Needs(2) {
-			return onnx.Unsupportedf("the gradient of cos_cache and sin_cache is not supported")
+			return c.Host.ThroughBody(c)
 		}
 		// A turn by the angle backwards.
 		sin := c.Op("Neg", values{c.In(2)})

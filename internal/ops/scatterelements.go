@@ -80,7 +80,7 @@ func gradScatter(c *opdef.Grad, gather string, attrs ...onnx.Attribute) error {
 	case "mul":
 		c.SetDX(0, c.Op(c.Node.OpType, values{dy, c.In(1), c.In(2)}, append(attrs, onnx.Str("reduction", "mul"))...))
 		if c.Needs(2) {
-			return onnx.Unsupportedf("the gradient of updates with the reduction %q is not supported", reduction)
+			c.SetDX(2, f.mul(at(dy), f.otherFactors(at, attrs)))
 		}
 	default:
 		c.SetDX(0, f.where(f.test("Equal", c.In(0), c.Y(0)), dy, c.Zeros(dy)))
@@ -88,4 +88,18 @@ func gradScatter(c *opdef.Grad, gather string, attrs ...onnx.Attribute) error {
 		c.SetDX(2, f.where(f.test("Equal", c.In(2), at(c.Y(0))), d, c.Zeros(d)))
 	}
 	return nil
+}
+
+// otherFactors is, for each update of a scatter operator with the reduction mul, the product of the element and of the other
+// updates at its place: of the factors that are not zero, and zero where another one is.
+func (f formula) otherFactors(at func(*onnx.Value) *onnx.Value, attrs []onnx.Attribute) *onnx.Value {
+	scatter := func(to, v *onnx.Value, reduction string) *onnx.Value {
+		return f.Op(f.Node.OpType, values{to, f.In(1), v}, slices.Concat(attrs, []onnx.Attribute{onnx.Str("reduction", reduction)})...)
+	}
+	zero := f.test("Equal", f.In(2), f.num(0))
+	factors := f.where(zero, f.num(1), f.In(2))
+	product := f.div(at(scatter(f.In(0), factors, "mul")), factors)
+	own := f.one("Cast", zero, onnx.Int("to", int64(f.In(2).Type.Elem)))
+	zeros := f.sub(at(scatter(f.Zeros(f.In(0)), own, "add")), own)
+	return f.where(f.test("Greater", zeros, f.num(0)), f.num(0), product)
 }

@@ -32,18 +32,22 @@ func adjointDFT(b *onnx.Builder, dy, n, axis, like *onnx.Value, inverse bool) *o
 
 func gradDFT(c *opdef.Grad) error {
 	inverse := c.Node.Int("inverse", 0) != 0
-	if inverse && c.Node.Int("onesided", 0) != 0 {
-		return onnx.Unsupportedf("the inverse transform from one side: %w", opdef.ErrNoGrad)
-	}
 	b, axis := c.Builder, c.In(2)
 	if axis == nil {
 		axis = b.Const(onnx.Scalar[int64](-2))
 	}
 	list := whole64(b, axis)
 	size := b.Op("Gather", values{shapeOf(b, c.In(0)), list})
-	n := size
-	if c.In(1) != nil {
+	n, oneSided := size, c.Node.Int("onesided", 0) != 0
+	switch {
+	case c.In(1) != nil:
 		n = whole64(b, c.In(1))
+	case inverse && oneSided:
+		n = b.Op("Mul", values{b.Op("Sub", values{size, b.Const(onnx.Vector[int64](1))}), b.Const(onnx.Vector[int64](2))})
+	}
+	if inverse && oneSided {
+		c.SetDX(0, adjointOneSided(b, c.DY(0), c.In(0), n, axis, size))
+		return b.Err()
 	}
 	d := adjointDFT(b, c.DY(0), n, axis, c.In(0), inverse)
 	if c.In(1) != nil {
@@ -51,6 +55,26 @@ func gradDFT(c *opdef.Grad) error {
 	}
 	c.SetDX(0, d)
 	return b.Err()
+}
+
+// adjointOneSided emits the gradient of the inverse transform of length n from the first half of the frequencies, n/2 + 1 of
+// them, of which x has size: the forward transform of dy divided by n, twice for frequencies that stand for two.
+func adjointOneSided(b *onnx.Builder, dy, x, n, axis, size *onnx.Value) *onnx.Value {
+	ints := func(v ...int64) *onnx.Value { return b.Const(onnx.Vector(v...)) }
+	list, e := whole64(b, axis), dy.Type.Elem
+	d := b.Op("DFT", values{dy, n, axis}, onnx.Int("onesided", 1))
+	half := b.Op("Gather", values{shapeOf(b, d), list})
+	k := b.Op("Range", values{b.Const(onnx.Scalar[int64](0)), b.Op("Squeeze", values{half}), b.Const(onnx.Scalar[int64](1))})
+	double := b.Op("Mul", values{k, ints(2)})
+	alone := b.Op("Or", values{b.Op("Equal", values{k, ints(0)}), b.Op("Equal", values{double, n})})
+	factor := b.Op("Where", values{alone, number(b, dy, 1), number(b, dy, 2)})
+	factor = b.Op("Div", values{factor, b.Op("Cast", values{n}, onnx.Int("to", int64(e)))})
+	ones := b.Op("ConstantOfShape", values{shapeOf(b, shapeOf(b, d))}, onnx.TensorAttr("value", onnx.Vector[int64](1)))
+	along := b.Op("ScatterElements", values{ones, list, half})
+	d = b.Op("Mul", values{d, b.Op("Reshape", values{factor, along})})
+	last := b.Op("Shape", values{x}, onnx.Int("start", -1))
+	d = b.Op("Slice", values{d, ints(0), last, ints(-1)})
+	return cutOrFill(b, d, half, size, list)
 }
 
 // gradSTFT: the adjoint of the transform, times the window, added up where frames overlap.

@@ -9,7 +9,7 @@ import (
 // [N, d...]: of each sample, summed, or divided by the sum of weights; labels equal to ignore_index do not count. The second
 // output is log(softmax(scores)). A label out of range is an error.
 //
-// Opset 12: new. 13: types. A gradient in the weights is not supported.
+// Opset 12: new. 13: types.
 var opSoftmaxCrossEntropyLoss = opdef.Def{
 	Type:    "SoftmaxCrossEntropyLoss",
 	Infer:   inferSoftmaxCrossEntropyLoss,
@@ -42,7 +42,7 @@ func softmaxCrossEntropyLoss[T float](t *lossTensors[T]) error {
 
 func gradSoftmaxCrossEntropyLoss(c *opdef.Grad) error {
 	if c.Needs(2) {
-		return onnx.Unsupportedf("no gradient in the class weights")
+		return c.Host.ThroughBody(c)
 	}
 	var dx *onnx.Value
 	if c.DY(0) != nil {
