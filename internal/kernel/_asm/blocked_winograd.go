@@ -8,7 +8,7 @@ import (
 // stripStep is the bytes from row to row of a strip between the two passes of
 // a transform; package blocked knows it as well. It is no multiple of 4096 so
 // that the rows fall into different sets of the cache.
-const stripStep = 66 * 64
+const stripStep = 34 * 64
 
 // near is how many bytes ahead weights are fetched to the first cache.
 const near = 1024
@@ -18,19 +18,29 @@ const near = 1024
 type winogradGen struct {
 	*file
 	isa
+	side int // of the results of a tile
 }
 
-// winograd prints all kernels. Tiles of 4x4 results are transformed by way of
-// the points 0, a, -a, b, -b and infinity.
+// winograd prints all kernels.
 func (f *file) winograd(set isa, panels ...int) {
 	w := &winogradGen{file: f, isa: set}
 	for _, vecs := range panels {
 		w.products(vecs)
 	}
-	w.inRows()
-	w.inCols()
-	w.outCols()
-	w.outRows()
+	for w.side = 2; w.side <= 4; w.side += 2 {
+		w.inRows()
+		w.inCols()
+		w.outCols()
+		w.outRows()
+	}
+}
+
+// points returns how many values a line of a tile is transformed to.
+func (w *winogradGen) points() int { return w.side + 2 }
+
+// fn names a transform: f32WinogradIn4RowsAVX512.
+func (w *winogradGen) fn(what, along string) string {
+	return fmt.Sprintf("f32Winograd%s%d%s%s", what, w.side, along, w.name)
 }
 
 // v names vector register i.
@@ -74,13 +84,25 @@ func (f *file) winogradConstants() {
 }
 
 func (w *winogradGen) constants(name string) {
+	if w.side == 2 {
+		return
+	}
 	for i := range 6 {
 		w.p("VBROADCASTSS %s<>+%d(SB), %s", name, 4*i, w.v(10+i))
 	}
 }
 
-// in transforms registers 0 to 5; the results are in the registers returned.
-func (w *winogradGen) in() [6]int {
+// in transforms registers 0 to 5, or 0 to 3; the results are in the registers
+// returned. Tiles of 4x4 go by way of the points 0, a, -a, b, -b and infinity,
+// tiles of 2x2 by 0, 1, -1 and infinity.
+func (w *winogradGen) in() []int {
+	if w.side == 2 {
+		w.op("VSUBPS", 2, 0, 0)
+		w.op("VSUBPS", 1, 3, 3)
+		w.op("VADDPS", 1, 2, 4)
+		w.op("VSUBPS", 1, 2, 5)
+		return []int{0, 4, 5, 3}
+	}
 	w.op("VMOVAPS", 4, 6)
 	w.op("VMOVAPS", 3, 7)
 	w.op("VMOVAPS", 4, 8)
@@ -99,11 +121,19 @@ func (w *winogradGen) in() [6]int {
 	w.op("VFNMADD231PS", 7, 14, 6)
 	w.op("VFMADD231PS", 9, 15, 3)
 	w.op("VFNMADD231PS", 9, 15, 8)
-	return [6]int{4, 2, 6, 3, 8, 5}
+	return []int{4, 2, 6, 3, 8, 5}
 }
 
-// out transforms registers 0 to 5; the results are in the registers returned.
-func (w *winogradGen) out() [4]int {
+// out transforms registers 0 to 5, or 0 to 3; the results are in the registers
+// returned.
+func (w *winogradGen) out() []int {
+	if w.side == 2 {
+		w.op("VADDPS", 2, 1, 4)
+		w.op("VSUBPS", 2, 1, 5)
+		w.op("VADDPS", 4, 0, 0)
+		w.op("VADDPS", 3, 5, 5)
+		return []int{0, 5}
+	}
 	w.op("VADDPS", 2, 1, 6)
 	w.op("VSUBPS", 2, 1, 7)
 	w.op("VADDPS", 4, 3, 8)
@@ -116,7 +146,7 @@ func (w *winogradGen) out() [4]int {
 	w.op("VFMADD231PS", 9, 11, 1)
 	w.op("VFMADD231PS", 8, 13, 2)
 	w.op("VFMADD231PS", 9, 15, 5)
-	return [4]int{0, 1, 2, 5}
+	return []int{0, 1, 2, 5}
 }
 
 // inRows prints the first pass of the input transform: along the rows of a
@@ -128,11 +158,11 @@ func (w *winogradGen) inRows() {
 		fr.slice(fmt.Sprintf("x%d", i), "float32")
 	}
 	fr.slice("t", "float32")
-	fn := "f32WinogradInRows" + w.name
-	w.d("// %s transforms n pixels of six rows:\n//", fn)
+	fn := w.fn("In", "Rows")
+	w.d("// %s transforms n pixels of %d rows:\n//", fn, w.points())
 	w.d("//\tfor i := range 16 * n {\n//\t\tt[i], t[strip+i], ... = winogradIn(x0[i], x1[i], ...)\n//\t}")
 	w.entry(fn, fr)
-	rows := []string{"SI", "DI", "R8", "R9", "R10", "R11"}
+	rows := []string{"SI", "DI", "R8", "R9", "R10", "R11"}[:w.points()]
 	for i, r := range rows {
 		w.p("MOVQ %s, %s", fr.at[fmt.Sprintf("x%d", i)], r)
 	}
@@ -150,33 +180,46 @@ func (w *winogradGen) inRows() {
 	w.p("ADDQ $64, BX\nDECQ CX\nJNZ loop\nVZEROUPPER\nRET")
 }
 
-// inCols prints the second pass: six pixels side by side of each of the six
-// rows become the factors of a tile.
+// inCols prints the second pass: the pixels that a tile sees of each row
+// become its factors.
 func (w *winogradGen) inCols() {
 	fr := newFrame()
 	fr.word("n")
 	fr.slice("t", "float32")
 	fr.slice("v", "float32")
 	fr.word("vStep")
-	fn := "f32WinogradInCols" + w.name
+	fn := w.fn("In", "Cols")
 	w.d("// %s transforms n tiles:\n//", fn)
-	w.d("//\tfor r := range 6 {\n//\t\tfor i := range 16 * n {\n//\t\t\tp := t[r*strip+i/16*64+i%%16:]")
-	w.d("//\t\t\tv[6*r*vStep+i], v[(6*r+1)*vStep+i], ... = winogradIn(p[0], p[16], ...)\n//\t\t}\n//\t}")
+	w.d("//\tfor r := range %d {\n//\t\tfor i := range 16 * n {\n//\t\t\tp := t[r*strip+i/16*%d+i%%16:]", w.points(), 16*w.side)
+	w.d("//\t\t\tv[%d*r*vStep+i], v[(%d*r+1)*vStep+i], ... = winogradIn(p[0], p[16], ...)\n//\t\t}\n//\t}", w.points(), w.points())
 	w.entry(fn, fr)
 	w.p("MOVQ %s, SI\nMOVQ %s, DX\nMOVQ %s, AX\nSHLQ $2, AX", fr.at["t"], fr.at["v"], fr.at["vStep"])
-	w.p("LEAQ (AX)(AX*2), R9\nMOVQ $6, R8")
+	w.p("LEAQ (AX)(AX*2), R9\nMOVQ $%d, R8", w.points())
 	w.constants("winogradIn")
 	w.p("\nrow:\nMOVQ %s, CX\nMOVQ SI, R10\nMOVQ DX, R11\nLEAQ (DX)(R9*1), R12\nPCALIGN $64\nloop:", fr.at["n"])
 	for h := 0; h < 64; h += w.bytes {
-		for i := range 6 {
+		for i := range w.points() {
 			w.p("VMOVUPS %d(R10), %s", i*64+h, w.v(i))
 		}
 		for i, r := range w.in() {
-			w.p("VMOVUPS %s, %d(%s)", w.v(r), h, []string{"R11", "R11)(AX*1", "R11)(AX*2", "R12", "R12)(AX*1", "R12)(AX*2"}[i])
+			w.p("VMOVUPS %s, %d(%s)", w.v(r), h, places[i])
 		}
 	}
-	w.p("ADDQ $256, R10\nADDQ $64, R11\nADDQ $64, R12\nDECQ CX\nJNZ loop")
-	w.p("ADDQ $%d, SI\nLEAQ (DX)(R9*2), DX\nDECQ R8\nJNZ row\nVZEROUPPER\nRET", stripStep)
+	w.p("ADDQ $%d, R10\nADDQ $64, R11\nADDQ $64, R12\nDECQ CX\nJNZ loop\nADDQ $%d, SI", 64*w.side, stripStep)
+	w.nextRow("DX")
+}
+
+// places are the first, second, ... of the values of a row, AX apart.
+var places = []string{"R11", "R11)(AX*1", "R11)(AX*2", "R12", "R12)(AX*1", "R12)(AX*2"}
+
+// nextRow moves a register by as many places as a row has, and ends.
+func (w *winogradGen) nextRow(at string) {
+	if w.side == 4 {
+		w.p("LEAQ (%s)(R9*2), %s", at, at)
+	} else {
+		w.p("LEAQ (%s)(AX*4), %s", at, at)
+	}
+	w.p("DECQ R8\nJNZ row\nVZEROUPPER\nRET")
 }
 
 // outCols prints the first pass of the output transform.
@@ -186,25 +229,25 @@ func (w *winogradGen) outCols() {
 	fr.slice("m", "float32")
 	fr.word("mStep")
 	fr.slice("t", "float32")
-	fn := "f32WinogradOutCols" + w.name
+	fn := w.fn("Out", "Cols")
 	w.d("// %s transforms the products of n tiles:\n//", fn)
-	w.d("//\tfor r := range 6 {\n//\t\tfor i := range 16 * n {\n//\t\t\tp := t[r*strip+i/16*64+i%%16:]")
-	w.d("//\t\t\tp[0], p[16], p[32], p[48] = winogradOut(m[6*r*mStep+i], m[(6*r+1)*mStep+i], ...)\n//\t\t}\n//\t}")
+	w.d("//\tfor r := range %d {\n//\t\tfor i := range 16 * n {\n//\t\t\tp := t[r*strip+i/16*%d+i%%16:]", w.points(), 16*w.side)
+	w.d("//\t\t\tp[0], p[16], ... = winogradOut(m[%d*r*mStep+i], m[(%d*r+1)*mStep+i], ...)\n//\t\t}\n//\t}", w.points(), w.points())
 	w.entry(fn, fr)
 	w.p("MOVQ %s, DX\nMOVQ %s, SI\nMOVQ %s, AX\nSHLQ $2, AX", fr.at["t"], fr.at["m"], fr.at["mStep"])
-	w.p("LEAQ (AX)(AX*2), R9\nMOVQ $6, R8")
+	w.p("LEAQ (AX)(AX*2), R9\nMOVQ $%d, R8", w.points())
 	w.constants("winogradOut")
 	w.p("\nrow:\nMOVQ %s, CX\nMOVQ DX, R10\nMOVQ SI, R11\nLEAQ (SI)(R9*1), R12\nPCALIGN $64\nloop:", fr.at["n"])
 	for h := 0; h < 64; h += w.bytes {
-		for i, at := range []string{"R11", "R11)(AX*1", "R11)(AX*2", "R12", "R12)(AX*1", "R12)(AX*2"} {
+		for i, at := range places[:w.points()] {
 			w.p("VMOVUPS %d(%s), %s", h, at, w.v(i))
 		}
 		for i, r := range w.out() {
 			w.p("VMOVUPS %s, %d(R10)", w.v(r), i*64+h)
 		}
 	}
-	w.p("ADDQ $256, R10\nADDQ $64, R11\nADDQ $64, R12\nDECQ CX\nJNZ loop")
-	w.p("ADDQ $%d, DX\nLEAQ (SI)(R9*2), SI\nDECQ R8\nJNZ row\nVZEROUPPER\nRET", stripStep)
+	w.p("ADDQ $%d, R10\nADDQ $64, R11\nADDQ $64, R12\nDECQ CX\nJNZ loop\nADDQ $%d, DX", 64*w.side, stripStep)
+	w.nextRow("SI")
 }
 
 // outRows prints the second pass of the output transform, with what follows
@@ -222,8 +265,8 @@ func (w *winogradGen) outRows() {
 	fr.add("low", "float32", 4, "")
 	fr.add("high", "float32", 4, "")
 	fr.flag("clip")
-	fn := "f32WinogradOutRows" + w.name
-	w.d("// %s finishes n pixels of 1 to 4 rows; residual may be nil:\n//", fn)
+	fn := w.fn("Out", "Rows")
+	w.d("// %s finishes n pixels of 1 to %d rows; residual may be nil:\n//", fn, w.side)
 	w.d("//\tfor i := range 16 * n {\n//\t\tsums := winogradOut(t[i], t[strip+i], ...)\n//\t\tfor r := range rows {")
 	w.d("//\t\t\tsum := sums[r] + bias[i%%16] + residual[r*yStep+i]\n//\t\t\ty[r*yStep+i] = clipped(sum)\n//\t\t}\n//\t}")
 	w.entry(fn, fr)
@@ -232,10 +275,10 @@ func (w *winogradGen) outRows() {
 	w.p("LEAQ (R9)(R9*2), R11\nSUBQ DX, R8\nMOVQ %s, R13", fr.at["residual"])
 	w.constants("winogradOut")
 	w.p("PCALIGN $64\nloop:")
-	places := []string{"(%s)", "(%s)(R9*1)", "(%s)(R9*2)", "(%s)(R11*1)"}
+	rows := []string{"(%s)", "(%s)(R9*1)", "(%s)(R9*2)", "(%s)(R11*1)"}
 	for h := 0; h < 64; h += w.bytes {
 		l := func(s string) string { return fmt.Sprintf("%s%d", s, h) }
-		for i := range 6 {
+		for i := range w.points() {
 			w.p("VMOVUPS %d(SI), %s", i*stripStep+h, w.v(i))
 		}
 		ys := w.out()
@@ -247,20 +290,20 @@ func (w *winogradGen) outRows() {
 			if i > 0 {
 				w.p("CMPQ BX, $%d\nJLE %s", i, l("sum"))
 			}
-			w.p("VADDPS %d"+places[i]+", %s, %s", h, "R12", w.v(r), w.v(r))
+			w.p("VADDPS %d"+rows[i]+", %s, %s", h, "R12", w.v(r), w.v(r))
 		}
 		w.p("%s:\nTESTQ R10, R10\nJZ %s", l("sum"), l("store"))
-		w.p("VBROADCASTSS %s, %s\nVBROADCASTSS %s, %s", fr.at["low"], w.v(3), fr.at["high"], w.v(4))
+		w.p("VBROADCASTSS %s, %s\nVBROADCASTSS %s, %s", fr.at["low"], w.v(6), fr.at["high"], w.v(7))
 		for _, r := range ys {
-			w.op("VMAXPS", r, 3, r)
-			w.op("VMINPS", r, 4, r)
+			w.op("VMAXPS", r, 6, r)
+			w.op("VMINPS", r, 7, r)
 		}
 		w.p("%s:", l("store"))
 		for i, r := range ys {
 			if i > 0 {
 				w.p("CMPQ BX, $%d\nJLE %s", i, l("next"))
 			}
-			w.p("VMOVUPS %s, %d"+places[i], w.v(r), h, "DX")
+			w.p("VMOVUPS %s, %d"+rows[i], w.v(r), h, "DX")
 		}
 		w.p("%s:", l("next"))
 	}

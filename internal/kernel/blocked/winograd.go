@@ -7,44 +7,75 @@ import (
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
 
-// winograd is a convolution by 3x3 with stride 1 after Winograd, F(4x4,3x3):
-// a tile of 4x4 results needs 36 products per pair of channels instead of 144.
+// winograd is a convolution by 3x3 with stride 1 after Winograd. F(4x4,3x3): a
+// tile of 4x4 results needs 36 products per pair of channels instead of 144.
 //
 //	V = B d Bt of the 6x6 pixels d that a tile sees, per channel
 //	U = G w Gt of the weights, when they are packed
 //	M = sum over channels of V * U, for each of the 36 places
 //	y = A M At
 //
-// The polynomials behind it are evaluated at 0, a, -a, b, -b and infinity. The
-// usual 1 and 2 lose a digit; 11/16 and 3/2 have a third of their error, at the
-// same cost, and the matrices A and B of these are exact in float32.
+// F(2x2,3x3) needs 16 products instead of 36, and fewer weights: for small
+// images.
 //
-// Tiles are counted through all images and cut into groups, whose V stays in
-// the cache of a core while the weights stream by.
+// Tiles are counted through all images and cut into groups, whose V and M stay
+// near a core while the weights stream by.
 type winograd struct {
-	g         *conv.Geometry
-	t         *winogradTable
-	in, out   [2]int
-	top, left int
-	cb, mb    int // blocks of a group of channels
-	tiles     tiling
-	jobs      parallel.FreeList[winogradJob]
+	*winogradForm
+	*winogradTransforms
+	g            *conv.Geometry
+	t            *winogradTable
+	in, out      [2]int
+	top, left    int
+	cb, mb       int // blocks of a group of channels
+	down, across int // tiles of an image
+	tiles        int // of all images
+	jobs         parallel.FreeList[winogradJob]
+}
+
+// A winogradForm is a size of tiles.
+type winogradForm struct {
+	side     int          // pixels of a tile
+	points   int          // values to which a line of a tile is transformed
+	products int          // of a tile, places of V, U and M
+	g        [][3]float64 // G: the polynomials 1, x and x*x at the points, scaled as the interpolation needs it
 }
 
 const (
-	winogradSide     = 4 // pixels of a tile
-	winogradPoints   = 6
-	winogradProducts = winogradPoints * winogradPoints
-	winogradA        = 11.0 / 16
-	winogradB        = 3.0 / 2
+	// The polynomials behind F(4x4,3x3) are evaluated at 0, a, -a, b, -b and
+	// infinity. The usual 1 and 2 lose a digit; these have a third of their
+	// error at the same cost, and A and B are exact in float32.
+	winogradA = 11.0 / 16
+	winogradB = 3.0 / 2
 
-	// A strip is what is transformed at a time: tiles side by side.
-	stripTiles = 16
-	stripStep  = (stripTiles*winogradSide + 2) * Lanes // elements of a row between the passes
+	winogradPoints = 6 // of the largest form
+
+	// A strip is what is transformed at a time, tiles side by side, so few
+	// that they stay in the first cache between the passes.
+	stripTiles = 8
+	stripStep  = (stripTiles*4 + 2) * Lanes // elements of a row between the passes
 	stripLen   = winogradPoints * stripStep
 
 	winogradTemp = stripLen + Lanes // what a worker needs beside V and M: a strip and the bias of a block
 )
+
+var winogradForms = func() (f [2]winogradForm) {
+	f[0] = winogradForm{side: 2, points: 4, g: [][3]float64{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}}}
+	const a, b = winogradA, winogradB
+	f[1] = winogradForm{side: 4, points: winogradPoints, g: [][3]float64{{1 / (a * a * b * b), 0, 0}}}
+	for i, p := range []float64{a, -a, b, -b} {
+		scale := 1 / (2 * a * a * (a*a - b*b))
+		if i > 1 {
+			scale = 1 / (2 * b * b * (b*b - a*a))
+		}
+		f[1].g = append(f[1].g, [3]float64{scale, scale * p, scale * p * p})
+	}
+	f[1].g = append(f[1].g, [3]float64{0, 0, 1})
+	for i := range f {
+		f[i].products = f[i].points * f[i].points
+	}
+	return f
+}()
 
 // A winogradTable is what the tiers have of their own.
 type winogradTable struct {
@@ -52,41 +83,50 @@ type winogradTable struct {
 	width int // output channels of a panel
 	// product sums width products: of rows 16 elements apart in each of so
 	// many blocks of v, vStep apart, by a panel of u. The blocks of m are mStep
-	// apart. narrow is for panels of one block.
+	// apart. Weights ahead may be fetched meanwhile, aheadStep in 4 steps.
+	// narrow is for panels of one block.
 	product, narrow func(rows, blocks int, v []float32, vStep int, u, m []float32, mStep, ahead, aheadStep int)
-	// The input transform: along n pixels of six rows into a strip, and from
-	// the strip to n tiles, whose 36 places are vStep apart.
+	transforms      [2]winogradTransforms // of the forms
+}
+
+// winogradTransforms are the two passes of each transform of one form.
+type winogradTransforms struct {
+	// The input transform: along n pixels of as many rows as the form has
+	// points into a strip, and from the strip to n tiles, whose places are
+	// vStep apart.
 	inRows func(n int, x0, x1, x2, x3, x4, x5, t []float32)
 	inCols func(n int, t, v []float32, vStep int)
 	// The output transform: from the places of n tiles into a strip, and from
-	// n pixels of the strip to 1 to 4 rows of y and of residual, which may be
+	// n pixels of the strip to some rows of y and of residual, which may be
 	// nil, yStep apart.
 	outCols func(n int, m []float32, mStep int, t []float32)
 	outRows func(n, rows int, t, bias, residual, y []float32, yStep int, low, high float32, clip bool)
 }
 
-// A tiling is the tiles of all images, row by row.
-type tiling struct {
-	down, across int
-	all          int
-}
-
 func newWinograd(t *Table, g *conv.Geometry, o Options) kernel {
-	if o.Direct || o.PlainInput || !winogradFits(g) || !winogradPays(g) {
+	if o.Direct || o.PlainInput || !winogradFits(g) {
 		return nil
 	}
-	return makeWinograd(t, g)
+	form, cost := -1, directCost(g)
+	for i := range winogradForms {
+		if c := winogradForms[i].cost(g); c < cost {
+			form, cost = i, c
+		}
+	}
+	if form < 0 {
+		return nil
+	}
+	return makeWinograd(t, g, form)
 }
 
-func makeWinograd(t *Table, g *conv.Geometry) *winograd {
+func makeWinograd(t *Table, g *conv.Geometry, form int) *winograd {
 	w := &winograd{g: g, t: &t.winograd, in: sides(g.In), out: sides(g.Out), top: g.Pads[0], left: g.Pads[1]}
+	w.winogradForm, w.winogradTransforms = &winogradForms[form], &t.winograd.transforms[form]
 	w.cb, w.mb = Blocks(g.C/g.Groups), Blocks(g.M/g.Groups)
-	w.tiles.down, w.tiles.across = tilesOf(w.out[0]), tilesOf(w.out[1])
-	w.tiles.all = g.N * w.tiles.down * w.tiles.across
+	w.down, w.across = ceil(w.out[0], w.side), ceil(w.out[1], w.side)
+	w.tiles = g.N * w.down * w.across
 	return w
 }
-
-func tilesOf(pixels int) int { return (pixels + winogradSide - 1) / winogradSide }
 
 // winogradFits reports whether the transform exists for the geometry.
 func winogradFits(g *conv.Geometry) bool {
@@ -103,75 +143,69 @@ func winogradFits(g *conv.Geometry) bool {
 }
 
 // What work costs on one core, in fused multiplications at its peak: weights
-// are read from the third cache or from memory, and the two transforms take
-// about the same time.
+// are read from the third cache or from memory while others are multiplied,
+// and the two transforms take about the same time.
 const (
-	weightCost    = 18  // of an element of packed weights, read while others are multiplied
-	transformCost = 260 // of a channel of a tile
+	weightCost    = 18 // of an element of packed weights
+	transformCost = 7  // of a place of a tile and channel
 )
 
-// winogradPays compares the cost of an image with that of the direct
-// convolution. Small images have few tiles for the many weights.
-func winogradPays(g *conv.Geometry) bool {
-	c, m := float64(Blocks(g.C/g.Groups)*Lanes), float64(Blocks(g.M/g.Groups)*Lanes)
-	tiles := float64(tilesOf(g.Out[0])) * float64(tilesOf(g.Out[1]))
-	transformed := winogradProducts*c*m*max(tiles, weightCost) + transformCost*tiles*(c+m)
-	return transformed < 9*c*m*max(float64(g.Pixels()), weightCost)
+// directCost is what an image costs without a transform.
+func directCost(g *conv.Geometry) float64 {
+	return 9 * channelPairs(g) * max(float64(g.Pixels()), weightCost)
 }
 
-func (w *winograd) format() string { return fmt.Sprintf("winograd-4x4-%d", w.t.width) }
+// cost is what an image costs. Small images have few tiles for the many
+// weights.
+func (f *winogradForm) cost(g *conv.Geometry) float64 {
+	tiles := float64(ceil(g.Out[0], f.side)) * float64(ceil(g.Out[1], f.side))
+	channels := float64(Blocks(g.C/g.Groups)+Blocks(g.M/g.Groups)) * Lanes * float64(g.Groups)
+	return float64(f.products) * (channelPairs(g)*max(tiles, weightCost) + transformCost*tiles*channels)
+}
+
+// channelPairs counts the multiplications for a pixel and a tap.
+func channelPairs(g *conv.Geometry) float64 {
+	return float64(Blocks(g.C/g.Groups)*Lanes) * float64(Blocks(g.M/g.Groups)*Lanes) * float64(g.Groups)
+}
+
+func (w *winograd) format() string {
+	return fmt.Sprintf("winograd-%dx%d-%d", w.side, w.side, w.t.width)
+}
 
 func (w *winograd) packedWeights() int { return w.g.Groups * w.groupWeights() }
 
 // groupWeights counts the packed weights of a group of channels.
-func (w *winograd) groupWeights() int { return winogradProducts * w.cb * Lanes * w.mb * Lanes }
+func (w *winograd) groupWeights() int { return w.mb * Lanes * w.columnWeights() }
 
-// packWeights writes panels of t.width output channels, of 36 places each, of
+// columnWeights counts the packed weights of an output channel.
+func (w *winograd) columnWeights() int { return w.products * w.cb * Lanes }
+
+// packWeights writes panels of t.width output channels, each of all places of
 // the transformed weights of all input channels.
 func (w *winograd) packWeights(dst, weights []float32) {
 	clear(dst[:w.packedWeights()])
 	cg, mg := w.g.C/w.g.Groups, w.g.M/w.g.Groups
 	for m := range w.g.M {
 		group, in := m/mg, m%mg
-		panel := in / w.t.width
-		width := min(w.t.width, w.mb*Lanes-panel*w.t.width)
-		to := dst[group*w.groupWeights()+panel*w.t.width*winogradProducts*w.cb*Lanes:]
+		panel := in / w.t.width * w.t.width
+		width := min(w.t.width, w.mb*Lanes-panel)
+		to := dst[group*w.groupWeights()+panel*w.columnWeights():]
 		for c := range cg {
-			u := winogradWeights(weights[(m*cg+c)*9:][:9])
-			for xi, v := range u {
-				to[(xi*w.cb*Lanes+c)*width+in%w.t.width] = float32(v)
-			}
+			w.transformWeights(to[c*width+in-panel:], w.cb*Lanes*width, weights[(m*cg+c)*9:][:9])
 		}
 	}
 }
 
-// winogradG are the values of the polynomials 1, x and x*x at the points,
-// scaled by what the interpolation through them needs.
-var winogradG = func() (g [winogradPoints][3]float64) {
-	const a, b = winogradA, winogradB
-	g[0][0], g[5][2] = 1/(a*a*b*b), 1
-	for i, p := range []float64{a, -a, b, -b} {
-		scale := 1 / (2 * a * a * (a*a - b*b))
-		if i > 1 {
-			scale = 1 / (2 * b * b * (b*b - a*a))
+// transformWeights writes G k Gt of a kernel of 3x3 to dst, step apart.
+func (f *winogradForm) transformWeights(dst []float32, step int, k []float32) {
+	for i, down := range f.g {
+		var row [3]float64
+		for j := range row {
+			row[j] = float64(down[0]*float64(k[j])) + float64(down[1]*float64(k[3+j])) + float64(down[2]*float64(k[6+j]))
 		}
-		g[i+1] = [3]float64{scale, scale * p, scale * p * p}
-	}
-	return g
-}()
-
-// winogradWeights returns G w Gt of a kernel of 3x3.
-func winogradWeights(k []float32) (u [winogradProducts]float64) {
-	var half [winogradPoints][3]float64
-	for i, g := range winogradG {
-		for j := range 3 {
-			half[i][j] = float64(g[0]*float64(k[j])) + float64(g[1]*float64(k[3+j])) + float64(g[2]*float64(k[6+j]))
+		for j, across := range f.g {
+			u := float64(across[0]*row[0]) + float64(across[1]*row[1]) + float64(across[2]*row[2])
+			dst[(i*f.points+j)*step] = float32(u)
 		}
 	}
-	for i, h := range half {
-		for j, g := range winogradG {
-			u[i*winogradPoints+j] = float64(g[0]*h[0]) + float64(g[1]*h[1]) + float64(g[2]*h[2])
-		}
-	}
-	return u
 }

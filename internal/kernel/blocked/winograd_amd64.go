@@ -38,40 +38,40 @@ func f32Winograd14x16AVX512(rows int, blocks int, v []float32, vStep int, u []fl
 //go:noescape
 func f32Winograd14x32AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int)
 
-// f32WinogradInRowsAVX512 transforms n pixels of six rows:
+// f32WinogradIn2RowsAVX512 transforms n pixels of 4 rows:
 //
 //	for i := range 16 * n {
 //		t[i], t[strip+i], ... = winogradIn(x0[i], x1[i], ...)
 //	}
 //
 //go:noescape
-func f32WinogradInRowsAVX512(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
+func f32WinogradIn2RowsAVX512(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
 
-// f32WinogradInColsAVX512 transforms n tiles:
+// f32WinogradIn2ColsAVX512 transforms n tiles:
 //
-//	for r := range 6 {
+//	for r := range 4 {
 //		for i := range 16 * n {
-//			p := t[r*strip+i/16*64+i%16:]
-//			v[6*r*vStep+i], v[(6*r+1)*vStep+i], ... = winogradIn(p[0], p[16], ...)
+//			p := t[r*strip+i/16*32+i%16:]
+//			v[4*r*vStep+i], v[(4*r+1)*vStep+i], ... = winogradIn(p[0], p[16], ...)
 //		}
 //	}
 //
 //go:noescape
-func f32WinogradInColsAVX512(n int, t []float32, v []float32, vStep int)
+func f32WinogradIn2ColsAVX512(n int, t []float32, v []float32, vStep int)
 
-// f32WinogradOutColsAVX512 transforms the products of n tiles:
+// f32WinogradOut2ColsAVX512 transforms the products of n tiles:
 //
-//	for r := range 6 {
+//	for r := range 4 {
 //		for i := range 16 * n {
-//			p := t[r*strip+i/16*64+i%16:]
-//			p[0], p[16], p[32], p[48] = winogradOut(m[6*r*mStep+i], m[(6*r+1)*mStep+i], ...)
+//			p := t[r*strip+i/16*32+i%16:]
+//			p[0], p[16], ... = winogradOut(m[4*r*mStep+i], m[(4*r+1)*mStep+i], ...)
 //		}
 //	}
 //
 //go:noescape
-func f32WinogradOutColsAVX512(n int, m []float32, mStep int, t []float32)
+func f32WinogradOut2ColsAVX512(n int, m []float32, mStep int, t []float32)
 
-// f32WinogradOutRowsAVX512 finishes n pixels of 1 to 4 rows; residual may be nil:
+// f32WinogradOut2RowsAVX512 finishes n pixels of 1 to 2 rows; residual may be nil:
 //
 //	for i := range 16 * n {
 //		sums := winogradOut(t[i], t[strip+i], ...)
@@ -82,7 +82,53 @@ func f32WinogradOutColsAVX512(n int, m []float32, mStep int, t []float32)
 //	}
 //
 //go:noescape
-func f32WinogradOutRowsAVX512(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+func f32WinogradOut2RowsAVX512(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+
+// f32WinogradIn4RowsAVX512 transforms n pixels of 6 rows:
+//
+//	for i := range 16 * n {
+//		t[i], t[strip+i], ... = winogradIn(x0[i], x1[i], ...)
+//	}
+//
+//go:noescape
+func f32WinogradIn4RowsAVX512(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
+
+// f32WinogradIn4ColsAVX512 transforms n tiles:
+//
+//	for r := range 6 {
+//		for i := range 16 * n {
+//			p := t[r*strip+i/16*64+i%16:]
+//			v[6*r*vStep+i], v[(6*r+1)*vStep+i], ... = winogradIn(p[0], p[16], ...)
+//		}
+//	}
+//
+//go:noescape
+func f32WinogradIn4ColsAVX512(n int, t []float32, v []float32, vStep int)
+
+// f32WinogradOut4ColsAVX512 transforms the products of n tiles:
+//
+//	for r := range 6 {
+//		for i := range 16 * n {
+//			p := t[r*strip+i/16*64+i%16:]
+//			p[0], p[16], ... = winogradOut(m[6*r*mStep+i], m[(6*r+1)*mStep+i], ...)
+//		}
+//	}
+//
+//go:noescape
+func f32WinogradOut4ColsAVX512(n int, m []float32, mStep int, t []float32)
+
+// f32WinogradOut4RowsAVX512 finishes n pixels of 1 to 4 rows; residual may be nil:
+//
+//	for i := range 16 * n {
+//		sums := winogradOut(t[i], t[strip+i], ...)
+//		for r := range rows {
+//			sum := sums[r] + bias[i%16] + residual[r*yStep+i]
+//			y[r*yStep+i] = clipped(sum)
+//		}
+//	}
+//
+//go:noescape
+func f32WinogradOut4RowsAVX512(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
 
 // f32Winograd6x16AVX2 multiplies 1 to 6 rows by 16 columns:
 //
@@ -101,40 +147,40 @@ func f32WinogradOutRowsAVX512(n int, rows int, t []float32, bias []float32, resi
 //go:noescape
 func f32Winograd6x16AVX2(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int)
 
-// f32WinogradInRowsAVX2 transforms n pixels of six rows:
+// f32WinogradIn2RowsAVX2 transforms n pixels of 4 rows:
 //
 //	for i := range 16 * n {
 //		t[i], t[strip+i], ... = winogradIn(x0[i], x1[i], ...)
 //	}
 //
 //go:noescape
-func f32WinogradInRowsAVX2(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
+func f32WinogradIn2RowsAVX2(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
 
-// f32WinogradInColsAVX2 transforms n tiles:
+// f32WinogradIn2ColsAVX2 transforms n tiles:
 //
-//	for r := range 6 {
+//	for r := range 4 {
 //		for i := range 16 * n {
-//			p := t[r*strip+i/16*64+i%16:]
-//			v[6*r*vStep+i], v[(6*r+1)*vStep+i], ... = winogradIn(p[0], p[16], ...)
+//			p := t[r*strip+i/16*32+i%16:]
+//			v[4*r*vStep+i], v[(4*r+1)*vStep+i], ... = winogradIn(p[0], p[16], ...)
 //		}
 //	}
 //
 //go:noescape
-func f32WinogradInColsAVX2(n int, t []float32, v []float32, vStep int)
+func f32WinogradIn2ColsAVX2(n int, t []float32, v []float32, vStep int)
 
-// f32WinogradOutColsAVX2 transforms the products of n tiles:
+// f32WinogradOut2ColsAVX2 transforms the products of n tiles:
 //
-//	for r := range 6 {
+//	for r := range 4 {
 //		for i := range 16 * n {
-//			p := t[r*strip+i/16*64+i%16:]
-//			p[0], p[16], p[32], p[48] = winogradOut(m[6*r*mStep+i], m[(6*r+1)*mStep+i], ...)
+//			p := t[r*strip+i/16*32+i%16:]
+//			p[0], p[16], ... = winogradOut(m[4*r*mStep+i], m[(4*r+1)*mStep+i], ...)
 //		}
 //	}
 //
 //go:noescape
-func f32WinogradOutColsAVX2(n int, m []float32, mStep int, t []float32)
+func f32WinogradOut2ColsAVX2(n int, m []float32, mStep int, t []float32)
 
-// f32WinogradOutRowsAVX2 finishes n pixels of 1 to 4 rows; residual may be nil:
+// f32WinogradOut2RowsAVX2 finishes n pixels of 1 to 2 rows; residual may be nil:
 //
 //	for i := range 16 * n {
 //		sums := winogradOut(t[i], t[strip+i], ...)
@@ -145,4 +191,50 @@ func f32WinogradOutColsAVX2(n int, m []float32, mStep int, t []float32)
 //	}
 //
 //go:noescape
-func f32WinogradOutRowsAVX2(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+func f32WinogradOut2RowsAVX2(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+
+// f32WinogradIn4RowsAVX2 transforms n pixels of 6 rows:
+//
+//	for i := range 16 * n {
+//		t[i], t[strip+i], ... = winogradIn(x0[i], x1[i], ...)
+//	}
+//
+//go:noescape
+func f32WinogradIn4RowsAVX2(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
+
+// f32WinogradIn4ColsAVX2 transforms n tiles:
+//
+//	for r := range 6 {
+//		for i := range 16 * n {
+//			p := t[r*strip+i/16*64+i%16:]
+//			v[6*r*vStep+i], v[(6*r+1)*vStep+i], ... = winogradIn(p[0], p[16], ...)
+//		}
+//	}
+//
+//go:noescape
+func f32WinogradIn4ColsAVX2(n int, t []float32, v []float32, vStep int)
+
+// f32WinogradOut4ColsAVX2 transforms the products of n tiles:
+//
+//	for r := range 6 {
+//		for i := range 16 * n {
+//			p := t[r*strip+i/16*64+i%16:]
+//			p[0], p[16], ... = winogradOut(m[6*r*mStep+i], m[(6*r+1)*mStep+i], ...)
+//		}
+//	}
+//
+//go:noescape
+func f32WinogradOut4ColsAVX2(n int, m []float32, mStep int, t []float32)
+
+// f32WinogradOut4RowsAVX2 finishes n pixels of 1 to 4 rows; residual may be nil:
+//
+//	for i := range 16 * n {
+//		sums := winogradOut(t[i], t[strip+i], ...)
+//		for r := range rows {
+//			sum := sums[r] + bias[i%16] + residual[r*yStep+i]
+//			y[r*yStep+i] = clipped(sum)
+//		}
+//	}
+//
+//go:noescape
+func f32WinogradOut4RowsAVX2(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)

@@ -4109,8 +4109,177 @@ ready14:
 	VZEROUPPER
 	RET
 
-// func f32WinogradInRowsAVX512(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
-TEXT ·f32WinogradInRowsAVX512(SB), NOSPLIT, $0-176
+// func f32WinogradIn2RowsAVX512(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
+TEXT ·f32WinogradIn2RowsAVX512(SB), NOSPLIT, $0-176
+	MOVQ    x0_base+8(FP), SI
+	MOVQ    x1_base+32(FP), DI
+	MOVQ    x2_base+56(FP), R8
+	MOVQ    x3_base+80(FP), R9
+	MOVQ    t_base+152(FP), DX
+	MOVQ    n+0(FP), CX
+	XORL    BX, BX
+	PCALIGN $64
+
+loop:
+	VMOVUPS 0(SI)(BX*1), Z0
+	VMOVUPS 0(DI)(BX*1), Z1
+	VMOVUPS 0(R8)(BX*1), Z2
+	VMOVUPS 0(R9)(BX*1), Z3
+	VSUBPS  Z2, Z0, Z0
+	VSUBPS  Z1, Z3, Z3
+	VADDPS  Z1, Z2, Z4
+	VSUBPS  Z1, Z2, Z5
+	VMOVUPS Z0, 0(DX)(BX*1)
+	VMOVUPS Z4, 2176(DX)(BX*1)
+	VMOVUPS Z5, 4352(DX)(BX*1)
+	VMOVUPS Z3, 6528(DX)(BX*1)
+	ADDQ    $64, BX
+	DECQ    CX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func f32WinogradIn2ColsAVX512(n int, t []float32, v []float32, vStep int)
+TEXT ·f32WinogradIn2ColsAVX512(SB), NOSPLIT, $0-64
+	MOVQ t_base+8(FP), SI
+	MOVQ v_base+32(FP), DX
+	MOVQ vStep+56(FP), AX
+	SHLQ $2, AX
+	LEAQ (AX)(AX*2), R9
+	MOVQ $4, R8
+
+row:
+	MOVQ    n+0(FP), CX
+	MOVQ    SI, R10
+	MOVQ    DX, R11
+	LEAQ    (DX)(R9*1), R12
+	PCALIGN $64
+
+loop:
+	VMOVUPS 0(R10), Z0
+	VMOVUPS 64(R10), Z1
+	VMOVUPS 128(R10), Z2
+	VMOVUPS 192(R10), Z3
+	VSUBPS  Z2, Z0, Z0
+	VSUBPS  Z1, Z3, Z3
+	VADDPS  Z1, Z2, Z4
+	VSUBPS  Z1, Z2, Z5
+	VMOVUPS Z0, 0(R11)
+	VMOVUPS Z4, 0(R11)(AX*1)
+	VMOVUPS Z5, 0(R11)(AX*2)
+	VMOVUPS Z3, 0(R12)
+	ADDQ    $128, R10
+	ADDQ    $64, R11
+	ADDQ    $64, R12
+	DECQ    CX
+	JNZ     loop
+	ADDQ    $2176, SI
+	LEAQ    (DX)(AX*4), DX
+	DECQ    R8
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func f32WinogradOut2ColsAVX512(n int, m []float32, mStep int, t []float32)
+TEXT ·f32WinogradOut2ColsAVX512(SB), NOSPLIT, $0-64
+	MOVQ t_base+40(FP), DX
+	MOVQ m_base+8(FP), SI
+	MOVQ mStep+32(FP), AX
+	SHLQ $2, AX
+	LEAQ (AX)(AX*2), R9
+	MOVQ $4, R8
+
+row:
+	MOVQ    n+0(FP), CX
+	MOVQ    DX, R10
+	MOVQ    SI, R11
+	LEAQ    (SI)(R9*1), R12
+	PCALIGN $64
+
+loop:
+	VMOVUPS 0(R11), Z0
+	VMOVUPS 0(R11)(AX*1), Z1
+	VMOVUPS 0(R11)(AX*2), Z2
+	VMOVUPS 0(R12), Z3
+	VADDPS  Z2, Z1, Z4
+	VSUBPS  Z2, Z1, Z5
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z3, Z5, Z5
+	VMOVUPS Z0, 0(R10)
+	VMOVUPS Z5, 64(R10)
+	ADDQ    $128, R10
+	ADDQ    $64, R11
+	ADDQ    $64, R12
+	DECQ    CX
+	JNZ     loop
+	ADDQ    $2176, DX
+	LEAQ    (SI)(AX*4), SI
+	DECQ    R8
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func f32WinogradOut2RowsAVX512(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+TEXT ·f32WinogradOut2RowsAVX512(SB), NOSPLIT, $0-129
+	MOVQ    t_base+16(FP), SI
+	MOVQ    bias_base+40(FP), DI
+	MOVQ    residual_base+64(FP), R8
+	MOVQ    y_base+88(FP), DX
+	MOVQ    yStep+112(FP), R9
+	SHLQ    $2, R9
+	MOVQ    rows+8(FP), BX
+	MOVQ    n+0(FP), CX
+	MOVBQZX clip+128(FP), R10
+	LEAQ    (R9)(R9*2), R11
+	SUBQ    DX, R8
+	MOVQ    residual_base+64(FP), R13
+	PCALIGN $64
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VMOVUPS 2176(SI), Z1
+	VMOVUPS 4352(SI), Z2
+	VMOVUPS 6528(SI), Z3
+	VADDPS  Z2, Z1, Z4
+	VSUBPS  Z2, Z1, Z5
+	VADDPS  Z4, Z0, Z0
+	VADDPS  Z3, Z5, Z5
+	VADDPS  0(DI), Z0, Z0
+	VADDPS  0(DI), Z5, Z5
+	TESTQ   R13, R13
+	JZ      sum0
+	LEAQ    (R8)(DX*1), R12
+	VADDPS  0(R12), Z0, Z0
+	CMPQ    BX, $1
+	JLE     sum0
+	VADDPS  0(R12)(R9*1), Z5, Z5
+
+sum0:
+	TESTQ        R10, R10
+	JZ           store0
+	VBROADCASTSS low+120(FP), Z6
+	VBROADCASTSS high+124(FP), Z7
+	VMAXPS       Z0, Z6, Z0
+	VMINPS       Z0, Z7, Z0
+	VMAXPS       Z5, Z6, Z5
+	VMINPS       Z5, Z7, Z5
+
+store0:
+	VMOVUPS Z0, 0(DX)
+	CMPQ    BX, $1
+	JLE     next0
+	VMOVUPS Z5, 0(DX)(R9*1)
+
+next0:
+	ADDQ $64, SI
+	ADDQ $64, DX
+	DECQ CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func f32WinogradIn4RowsAVX512(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
+TEXT ·f32WinogradIn4RowsAVX512(SB), NOSPLIT, $0-176
 	MOVQ         x0_base+8(FP), SI
 	MOVQ         x1_base+32(FP), DI
 	MOVQ         x2_base+56(FP), R8
@@ -4154,19 +4323,19 @@ loop:
 	VFMADD231PS  Z9, Z15, Z3
 	VFNMADD231PS Z9, Z15, Z8
 	VMOVUPS      Z4, 0(DX)(BX*1)
-	VMOVUPS      Z2, 4224(DX)(BX*1)
-	VMOVUPS      Z6, 8448(DX)(BX*1)
-	VMOVUPS      Z3, 12672(DX)(BX*1)
-	VMOVUPS      Z8, 16896(DX)(BX*1)
-	VMOVUPS      Z5, 21120(DX)(BX*1)
+	VMOVUPS      Z2, 2176(DX)(BX*1)
+	VMOVUPS      Z6, 4352(DX)(BX*1)
+	VMOVUPS      Z3, 6528(DX)(BX*1)
+	VMOVUPS      Z8, 8704(DX)(BX*1)
+	VMOVUPS      Z5, 10880(DX)(BX*1)
 	ADDQ         $64, BX
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-// func f32WinogradInColsAVX512(n int, t []float32, v []float32, vStep int)
-TEXT ·f32WinogradInColsAVX512(SB), NOSPLIT, $0-64
+// func f32WinogradIn4ColsAVX512(n int, t []float32, v []float32, vStep int)
+TEXT ·f32WinogradIn4ColsAVX512(SB), NOSPLIT, $0-64
 	MOVQ         t_base+8(FP), SI
 	MOVQ         v_base+32(FP), DX
 	MOVQ         vStep+56(FP), AX
@@ -4223,15 +4392,15 @@ loop:
 	ADDQ         $64, R12
 	DECQ         CX
 	JNZ          loop
-	ADDQ         $4224, SI
+	ADDQ         $2176, SI
 	LEAQ         (DX)(R9*2), DX
 	DECQ         R8
 	JNZ          row
 	VZEROUPPER
 	RET
 
-// func f32WinogradOutColsAVX512(n int, m []float32, mStep int, t []float32)
-TEXT ·f32WinogradOutColsAVX512(SB), NOSPLIT, $0-64
+// func f32WinogradOut4ColsAVX512(n int, m []float32, mStep int, t []float32)
+TEXT ·f32WinogradOut4ColsAVX512(SB), NOSPLIT, $0-64
 	MOVQ         t_base+40(FP), DX
 	MOVQ         m_base+8(FP), SI
 	MOVQ         mStep+32(FP), AX
@@ -4280,15 +4449,15 @@ loop:
 	ADDQ        $64, R12
 	DECQ        CX
 	JNZ         loop
-	ADDQ        $4224, DX
+	ADDQ        $2176, DX
 	LEAQ        (SI)(R9*2), SI
 	DECQ        R8
 	JNZ         row
 	VZEROUPPER
 	RET
 
-// func f32WinogradOutRowsAVX512(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
-TEXT ·f32WinogradOutRowsAVX512(SB), NOSPLIT, $0-129
+// func f32WinogradOut4RowsAVX512(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+TEXT ·f32WinogradOut4RowsAVX512(SB), NOSPLIT, $0-129
 	MOVQ         t_base+16(FP), SI
 	MOVQ         bias_base+40(FP), DI
 	MOVQ         residual_base+64(FP), R8
@@ -4311,11 +4480,11 @@ TEXT ·f32WinogradOutRowsAVX512(SB), NOSPLIT, $0-129
 
 loop:
 	VMOVUPS     0(SI), Z0
-	VMOVUPS     4224(SI), Z1
-	VMOVUPS     8448(SI), Z2
-	VMOVUPS     12672(SI), Z3
-	VMOVUPS     16896(SI), Z4
-	VMOVUPS     21120(SI), Z5
+	VMOVUPS     2176(SI), Z1
+	VMOVUPS     4352(SI), Z2
+	VMOVUPS     6528(SI), Z3
+	VMOVUPS     8704(SI), Z4
+	VMOVUPS     10880(SI), Z5
 	VADDPS      Z2, Z1, Z6
 	VSUBPS      Z2, Z1, Z7
 	VADDPS      Z4, Z3, Z8
@@ -4349,16 +4518,16 @@ loop:
 sum0:
 	TESTQ        R10, R10
 	JZ           store0
-	VBROADCASTSS low+120(FP), Z3
-	VBROADCASTSS high+124(FP), Z4
-	VMAXPS       Z0, Z3, Z0
-	VMINPS       Z0, Z4, Z0
-	VMAXPS       Z1, Z3, Z1
-	VMINPS       Z1, Z4, Z1
-	VMAXPS       Z2, Z3, Z2
-	VMINPS       Z2, Z4, Z2
-	VMAXPS       Z5, Z3, Z5
-	VMINPS       Z5, Z4, Z5
+	VBROADCASTSS low+120(FP), Z6
+	VBROADCASTSS high+124(FP), Z7
+	VMAXPS       Z0, Z6, Z0
+	VMINPS       Z0, Z7, Z0
+	VMAXPS       Z1, Z6, Z1
+	VMINPS       Z1, Z7, Z1
+	VMAXPS       Z2, Z6, Z2
+	VMINPS       Z2, Z7, Z2
+	VMAXPS       Z5, Z6, Z5
+	VMINPS       Z5, Z7, Z5
 
 store0:
 	VMOVUPS Z0, 0(DX)
@@ -4995,8 +5164,246 @@ ready6:
 	VZEROUPPER
 	RET
 
-// func f32WinogradInRowsAVX2(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
-TEXT ·f32WinogradInRowsAVX2(SB), NOSPLIT, $0-176
+// func f32WinogradIn2RowsAVX2(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
+TEXT ·f32WinogradIn2RowsAVX2(SB), NOSPLIT, $0-176
+	MOVQ    x0_base+8(FP), SI
+	MOVQ    x1_base+32(FP), DI
+	MOVQ    x2_base+56(FP), R8
+	MOVQ    x3_base+80(FP), R9
+	MOVQ    t_base+152(FP), DX
+	MOVQ    n+0(FP), CX
+	XORL    BX, BX
+	PCALIGN $64
+
+loop:
+	VMOVUPS 0(SI)(BX*1), Y0
+	VMOVUPS 0(DI)(BX*1), Y1
+	VMOVUPS 0(R8)(BX*1), Y2
+	VMOVUPS 0(R9)(BX*1), Y3
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y1, Y3, Y3
+	VADDPS  Y1, Y2, Y4
+	VSUBPS  Y1, Y2, Y5
+	VMOVUPS Y0, 0(DX)(BX*1)
+	VMOVUPS Y4, 2176(DX)(BX*1)
+	VMOVUPS Y5, 4352(DX)(BX*1)
+	VMOVUPS Y3, 6528(DX)(BX*1)
+	VMOVUPS 32(SI)(BX*1), Y0
+	VMOVUPS 32(DI)(BX*1), Y1
+	VMOVUPS 32(R8)(BX*1), Y2
+	VMOVUPS 32(R9)(BX*1), Y3
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y1, Y3, Y3
+	VADDPS  Y1, Y2, Y4
+	VSUBPS  Y1, Y2, Y5
+	VMOVUPS Y0, 32(DX)(BX*1)
+	VMOVUPS Y4, 2208(DX)(BX*1)
+	VMOVUPS Y5, 4384(DX)(BX*1)
+	VMOVUPS Y3, 6560(DX)(BX*1)
+	ADDQ    $64, BX
+	DECQ    CX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func f32WinogradIn2ColsAVX2(n int, t []float32, v []float32, vStep int)
+TEXT ·f32WinogradIn2ColsAVX2(SB), NOSPLIT, $0-64
+	MOVQ t_base+8(FP), SI
+	MOVQ v_base+32(FP), DX
+	MOVQ vStep+56(FP), AX
+	SHLQ $2, AX
+	LEAQ (AX)(AX*2), R9
+	MOVQ $4, R8
+
+row:
+	MOVQ    n+0(FP), CX
+	MOVQ    SI, R10
+	MOVQ    DX, R11
+	LEAQ    (DX)(R9*1), R12
+	PCALIGN $64
+
+loop:
+	VMOVUPS 0(R10), Y0
+	VMOVUPS 64(R10), Y1
+	VMOVUPS 128(R10), Y2
+	VMOVUPS 192(R10), Y3
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y1, Y3, Y3
+	VADDPS  Y1, Y2, Y4
+	VSUBPS  Y1, Y2, Y5
+	VMOVUPS Y0, 0(R11)
+	VMOVUPS Y4, 0(R11)(AX*1)
+	VMOVUPS Y5, 0(R11)(AX*2)
+	VMOVUPS Y3, 0(R12)
+	VMOVUPS 32(R10), Y0
+	VMOVUPS 96(R10), Y1
+	VMOVUPS 160(R10), Y2
+	VMOVUPS 224(R10), Y3
+	VSUBPS  Y2, Y0, Y0
+	VSUBPS  Y1, Y3, Y3
+	VADDPS  Y1, Y2, Y4
+	VSUBPS  Y1, Y2, Y5
+	VMOVUPS Y0, 32(R11)
+	VMOVUPS Y4, 32(R11)(AX*1)
+	VMOVUPS Y5, 32(R11)(AX*2)
+	VMOVUPS Y3, 32(R12)
+	ADDQ    $128, R10
+	ADDQ    $64, R11
+	ADDQ    $64, R12
+	DECQ    CX
+	JNZ     loop
+	ADDQ    $2176, SI
+	LEAQ    (DX)(AX*4), DX
+	DECQ    R8
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func f32WinogradOut2ColsAVX2(n int, m []float32, mStep int, t []float32)
+TEXT ·f32WinogradOut2ColsAVX2(SB), NOSPLIT, $0-64
+	MOVQ t_base+40(FP), DX
+	MOVQ m_base+8(FP), SI
+	MOVQ mStep+32(FP), AX
+	SHLQ $2, AX
+	LEAQ (AX)(AX*2), R9
+	MOVQ $4, R8
+
+row:
+	MOVQ    n+0(FP), CX
+	MOVQ    DX, R10
+	MOVQ    SI, R11
+	LEAQ    (SI)(R9*1), R12
+	PCALIGN $64
+
+loop:
+	VMOVUPS 0(R11), Y0
+	VMOVUPS 0(R11)(AX*1), Y1
+	VMOVUPS 0(R11)(AX*2), Y2
+	VMOVUPS 0(R12), Y3
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y2, Y1, Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y3, Y5, Y5
+	VMOVUPS Y0, 0(R10)
+	VMOVUPS Y5, 64(R10)
+	VMOVUPS 32(R11), Y0
+	VMOVUPS 32(R11)(AX*1), Y1
+	VMOVUPS 32(R11)(AX*2), Y2
+	VMOVUPS 32(R12), Y3
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y2, Y1, Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y3, Y5, Y5
+	VMOVUPS Y0, 32(R10)
+	VMOVUPS Y5, 96(R10)
+	ADDQ    $128, R10
+	ADDQ    $64, R11
+	ADDQ    $64, R12
+	DECQ    CX
+	JNZ     loop
+	ADDQ    $2176, DX
+	LEAQ    (SI)(AX*4), SI
+	DECQ    R8
+	JNZ     row
+	VZEROUPPER
+	RET
+
+// func f32WinogradOut2RowsAVX2(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+TEXT ·f32WinogradOut2RowsAVX2(SB), NOSPLIT, $0-129
+	MOVQ    t_base+16(FP), SI
+	MOVQ    bias_base+40(FP), DI
+	MOVQ    residual_base+64(FP), R8
+	MOVQ    y_base+88(FP), DX
+	MOVQ    yStep+112(FP), R9
+	SHLQ    $2, R9
+	MOVQ    rows+8(FP), BX
+	MOVQ    n+0(FP), CX
+	MOVBQZX clip+128(FP), R10
+	LEAQ    (R9)(R9*2), R11
+	SUBQ    DX, R8
+	MOVQ    residual_base+64(FP), R13
+	PCALIGN $64
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VMOVUPS 2176(SI), Y1
+	VMOVUPS 4352(SI), Y2
+	VMOVUPS 6528(SI), Y3
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y2, Y1, Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y3, Y5, Y5
+	VADDPS  0(DI), Y0, Y0
+	VADDPS  0(DI), Y5, Y5
+	TESTQ   R13, R13
+	JZ      sum0
+	LEAQ    (R8)(DX*1), R12
+	VADDPS  0(R12), Y0, Y0
+	CMPQ    BX, $1
+	JLE     sum0
+	VADDPS  0(R12)(R9*1), Y5, Y5
+
+sum0:
+	TESTQ        R10, R10
+	JZ           store0
+	VBROADCASTSS low+120(FP), Y6
+	VBROADCASTSS high+124(FP), Y7
+	VMAXPS       Y0, Y6, Y0
+	VMINPS       Y0, Y7, Y0
+	VMAXPS       Y5, Y6, Y5
+	VMINPS       Y5, Y7, Y5
+
+store0:
+	VMOVUPS Y0, 0(DX)
+	CMPQ    BX, $1
+	JLE     next0
+	VMOVUPS Y5, 0(DX)(R9*1)
+
+next0:
+	VMOVUPS 32(SI), Y0
+	VMOVUPS 2208(SI), Y1
+	VMOVUPS 4384(SI), Y2
+	VMOVUPS 6560(SI), Y3
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y2, Y1, Y5
+	VADDPS  Y4, Y0, Y0
+	VADDPS  Y3, Y5, Y5
+	VADDPS  32(DI), Y0, Y0
+	VADDPS  32(DI), Y5, Y5
+	TESTQ   R13, R13
+	JZ      sum32
+	LEAQ    (R8)(DX*1), R12
+	VADDPS  32(R12), Y0, Y0
+	CMPQ    BX, $1
+	JLE     sum32
+	VADDPS  32(R12)(R9*1), Y5, Y5
+
+sum32:
+	TESTQ        R10, R10
+	JZ           store32
+	VBROADCASTSS low+120(FP), Y6
+	VBROADCASTSS high+124(FP), Y7
+	VMAXPS       Y0, Y6, Y0
+	VMINPS       Y0, Y7, Y0
+	VMAXPS       Y5, Y6, Y5
+	VMINPS       Y5, Y7, Y5
+
+store32:
+	VMOVUPS Y0, 32(DX)
+	CMPQ    BX, $1
+	JLE     next32
+	VMOVUPS Y5, 32(DX)(R9*1)
+
+next32:
+	ADDQ $64, SI
+	ADDQ $64, DX
+	DECQ CX
+	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func f32WinogradIn4RowsAVX2(n int, x0 []float32, x1 []float32, x2 []float32, x3 []float32, x4 []float32, x5 []float32, t []float32)
+TEXT ·f32WinogradIn4RowsAVX2(SB), NOSPLIT, $0-176
 	MOVQ         x0_base+8(FP), SI
 	MOVQ         x1_base+32(FP), DI
 	MOVQ         x2_base+56(FP), R8
@@ -5040,11 +5447,11 @@ loop:
 	VFMADD231PS  Y9, Y15, Y3
 	VFNMADD231PS Y9, Y15, Y8
 	VMOVUPS      Y4, 0(DX)(BX*1)
-	VMOVUPS      Y2, 4224(DX)(BX*1)
-	VMOVUPS      Y6, 8448(DX)(BX*1)
-	VMOVUPS      Y3, 12672(DX)(BX*1)
-	VMOVUPS      Y8, 16896(DX)(BX*1)
-	VMOVUPS      Y5, 21120(DX)(BX*1)
+	VMOVUPS      Y2, 2176(DX)(BX*1)
+	VMOVUPS      Y6, 4352(DX)(BX*1)
+	VMOVUPS      Y3, 6528(DX)(BX*1)
+	VMOVUPS      Y8, 8704(DX)(BX*1)
+	VMOVUPS      Y5, 10880(DX)(BX*1)
 	VMOVUPS      32(SI)(BX*1), Y0
 	VMOVUPS      32(DI)(BX*1), Y1
 	VMOVUPS      32(R8)(BX*1), Y2
@@ -5070,19 +5477,19 @@ loop:
 	VFMADD231PS  Y9, Y15, Y3
 	VFNMADD231PS Y9, Y15, Y8
 	VMOVUPS      Y4, 32(DX)(BX*1)
-	VMOVUPS      Y2, 4256(DX)(BX*1)
-	VMOVUPS      Y6, 8480(DX)(BX*1)
-	VMOVUPS      Y3, 12704(DX)(BX*1)
-	VMOVUPS      Y8, 16928(DX)(BX*1)
-	VMOVUPS      Y5, 21152(DX)(BX*1)
+	VMOVUPS      Y2, 2208(DX)(BX*1)
+	VMOVUPS      Y6, 4384(DX)(BX*1)
+	VMOVUPS      Y3, 6560(DX)(BX*1)
+	VMOVUPS      Y8, 8736(DX)(BX*1)
+	VMOVUPS      Y5, 10912(DX)(BX*1)
 	ADDQ         $64, BX
 	DECQ         CX
 	JNZ          loop
 	VZEROUPPER
 	RET
 
-// func f32WinogradInColsAVX2(n int, t []float32, v []float32, vStep int)
-TEXT ·f32WinogradInColsAVX2(SB), NOSPLIT, $0-64
+// func f32WinogradIn4ColsAVX2(n int, t []float32, v []float32, vStep int)
+TEXT ·f32WinogradIn4ColsAVX2(SB), NOSPLIT, $0-64
 	MOVQ         t_base+8(FP), SI
 	MOVQ         v_base+32(FP), DX
 	MOVQ         vStep+56(FP), AX
@@ -5169,15 +5576,15 @@ loop:
 	ADDQ         $64, R12
 	DECQ         CX
 	JNZ          loop
-	ADDQ         $4224, SI
+	ADDQ         $2176, SI
 	LEAQ         (DX)(R9*2), DX
 	DECQ         R8
 	JNZ          row
 	VZEROUPPER
 	RET
 
-// func f32WinogradOutColsAVX2(n int, m []float32, mStep int, t []float32)
-TEXT ·f32WinogradOutColsAVX2(SB), NOSPLIT, $0-64
+// func f32WinogradOut4ColsAVX2(n int, m []float32, mStep int, t []float32)
+TEXT ·f32WinogradOut4ColsAVX2(SB), NOSPLIT, $0-64
 	MOVQ         t_base+40(FP), DX
 	MOVQ         m_base+8(FP), SI
 	MOVQ         mStep+32(FP), AX
@@ -5248,15 +5655,15 @@ loop:
 	ADDQ        $64, R12
 	DECQ        CX
 	JNZ         loop
-	ADDQ        $4224, DX
+	ADDQ        $2176, DX
 	LEAQ        (SI)(R9*2), SI
 	DECQ        R8
 	JNZ         row
 	VZEROUPPER
 	RET
 
-// func f32WinogradOutRowsAVX2(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
-TEXT ·f32WinogradOutRowsAVX2(SB), NOSPLIT, $0-129
+// func f32WinogradOut4RowsAVX2(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+TEXT ·f32WinogradOut4RowsAVX2(SB), NOSPLIT, $0-129
 	MOVQ         t_base+16(FP), SI
 	MOVQ         bias_base+40(FP), DI
 	MOVQ         residual_base+64(FP), R8
@@ -5279,11 +5686,11 @@ TEXT ·f32WinogradOutRowsAVX2(SB), NOSPLIT, $0-129
 
 loop:
 	VMOVUPS     0(SI), Y0
-	VMOVUPS     4224(SI), Y1
-	VMOVUPS     8448(SI), Y2
-	VMOVUPS     12672(SI), Y3
-	VMOVUPS     16896(SI), Y4
-	VMOVUPS     21120(SI), Y5
+	VMOVUPS     2176(SI), Y1
+	VMOVUPS     4352(SI), Y2
+	VMOVUPS     6528(SI), Y3
+	VMOVUPS     8704(SI), Y4
+	VMOVUPS     10880(SI), Y5
 	VADDPS      Y2, Y1, Y6
 	VSUBPS      Y2, Y1, Y7
 	VADDPS      Y4, Y3, Y8
@@ -5317,16 +5724,16 @@ loop:
 sum0:
 	TESTQ        R10, R10
 	JZ           store0
-	VBROADCASTSS low+120(FP), Y3
-	VBROADCASTSS high+124(FP), Y4
-	VMAXPS       Y0, Y3, Y0
-	VMINPS       Y0, Y4, Y0
-	VMAXPS       Y1, Y3, Y1
-	VMINPS       Y1, Y4, Y1
-	VMAXPS       Y2, Y3, Y2
-	VMINPS       Y2, Y4, Y2
-	VMAXPS       Y5, Y3, Y5
-	VMINPS       Y5, Y4, Y5
+	VBROADCASTSS low+120(FP), Y6
+	VBROADCASTSS high+124(FP), Y7
+	VMAXPS       Y0, Y6, Y0
+	VMINPS       Y0, Y7, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMINPS       Y1, Y7, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMINPS       Y2, Y7, Y2
+	VMAXPS       Y5, Y6, Y5
+	VMINPS       Y5, Y7, Y5
 
 store0:
 	VMOVUPS Y0, 0(DX)
@@ -5342,11 +5749,11 @@ store0:
 
 next0:
 	VMOVUPS     32(SI), Y0
-	VMOVUPS     4256(SI), Y1
-	VMOVUPS     8480(SI), Y2
-	VMOVUPS     12704(SI), Y3
-	VMOVUPS     16928(SI), Y4
-	VMOVUPS     21152(SI), Y5
+	VMOVUPS     2208(SI), Y1
+	VMOVUPS     4384(SI), Y2
+	VMOVUPS     6560(SI), Y3
+	VMOVUPS     8736(SI), Y4
+	VMOVUPS     10912(SI), Y5
 	VADDPS      Y2, Y1, Y6
 	VSUBPS      Y2, Y1, Y7
 	VADDPS      Y4, Y3, Y8
@@ -5380,16 +5787,16 @@ next0:
 sum32:
 	TESTQ        R10, R10
 	JZ           store32
-	VBROADCASTSS low+120(FP), Y3
-	VBROADCASTSS high+124(FP), Y4
-	VMAXPS       Y0, Y3, Y0
-	VMINPS       Y0, Y4, Y0
-	VMAXPS       Y1, Y3, Y1
-	VMINPS       Y1, Y4, Y1
-	VMAXPS       Y2, Y3, Y2
-	VMINPS       Y2, Y4, Y2
-	VMAXPS       Y5, Y3, Y5
-	VMINPS       Y5, Y4, Y5
+	VBROADCASTSS low+120(FP), Y6
+	VBROADCASTSS high+124(FP), Y7
+	VMAXPS       Y0, Y6, Y0
+	VMINPS       Y0, Y7, Y0
+	VMAXPS       Y1, Y6, Y1
+	VMINPS       Y1, Y7, Y1
+	VMAXPS       Y2, Y6, Y2
+	VMINPS       Y2, Y7, Y2
+	VMAXPS       Y5, Y6, Y5
+	VMINPS       Y5, Y7, Y5
 
 store32:
 	VMOVUPS Y0, 32(DX)

@@ -7,40 +7,44 @@ import (
 )
 
 const (
-	// winogradCache is how many elements of V a group may have, so that they
-	// stay in the second cache beside M and some of the weights.
-	winogradCache = 1 << 18
+	// winogradCache is how many elements stay in the second cache of a core.
+	winogradCache = 420_000
 	// Tiles of a group: at most, and at least where each thread takes groups.
 	winogradMost  = 56
 	winogradLeast = 14
 	winogradFew   = 4
 )
 
-// A winogradCut says how the tiles are shared.
+// A winogradCut says how the work is shared. The sums do not depend on it.
 type winogradCut struct {
 	groups int  // of tiles, for each group of channels
 	most   int  // tiles of the greatest
-	shared bool // the threads work on one group at a time, on panels of it
+	chunk  int  // panels whose products for one place follow each other
+	shared bool // the threads work on one group at a time, on chunks of it
 }
 
-// share chooses the groups. The sums do not depend on it.
+// share cuts the work for so many threads.
 func (w *winograd) share(threads int) winogradCut {
-	most := max(min(winogradCache/(winogradProducts*w.cb*Lanes), winogradMost), winogradLeast)
-	groups := ceil(w.tiles.all, most)
+	groups := max(ceil(w.tiles, winogradMost), 1)
 	if threads == 1 {
-		return w.cutInto(groups, false)
+		return w.cutInto(groups, w.panels(), false)
 	}
 	even := ceil(ceil(w.g.Groups*groups, threads)*threads, w.g.Groups)
-	size := w.tiles.all / even
+	size := w.tiles / even
 	if size >= winogradLeast || size >= winogradFew && w.panels() < threads {
-		return w.cutInto(even, false)
+		return w.cutInto(even, w.panels(), false)
 	}
-	return w.cutInto(groups, w.g.Groups*groups < 4*threads)
+	return w.cutInto(groups, ceil(w.panels(), threads), w.g.Groups*groups < 4*threads)
 }
 
-func (w *winograd) cutInto(groups int, shared bool) winogradCut {
-	groups = max(groups, 1)
-	return winogradCut{groups: groups, most: ceil(w.tiles.all, groups), shared: shared}
+// cutInto chooses the chunks: single panels, if V stays in the cache between
+// them, otherwise as many as possible, so that V is read once.
+func (w *winograd) cutInto(groups, panels int, shared bool) winogradCut {
+	c := winogradCut{groups: groups, most: ceil(w.tiles, groups), chunk: 1, shared: shared}
+	if w.products*(w.cb*Lanes*(c.most+w.t.width)+w.t.width*c.most) > winogradCache {
+		c.chunk = panels
+	}
+	return c
 }
 
 func ceil(n, by int) int { return (n + by - 1) / by }
@@ -48,17 +52,17 @@ func ceil(n, by int) int { return (n + by - 1) / by }
 // panels counts the panels of output channels of a group of channels.
 func (w *winograd) panels() int { return ceil(w.mb*Lanes, w.t.width) }
 
-// vStep is the distance of the 36 places in V of so many tiles, an odd number
-// of lines of the cache, so that they fall into different sets.
+// vStep is the distance of the places in V of so many tiles, an odd number of
+// lines of the cache, so that they fall into different sets.
 func (w *winograd) vStep(tiles int) int { return (w.cb*tiles | 1) * Lanes }
 
-// mStep is the same of a panel of M.
-func (w *winograd) mStep(tiles int) int { return (w.t.width/Lanes*tiles | 1) * Lanes }
+// mStep is the same of a chunk of M.
+func (w *winograd) mStep(tiles, chunk int) int { return (w.t.width/Lanes*chunk*tiles | 1) * Lanes }
 
 // scratchOf counts the elements that a run on so many threads needs.
 func (w *winograd) scratchOf(threads int) int {
 	c := w.share(threads)
-	v, m := winogradProducts*w.vStep(c.most), winogradProducts*w.mStep(c.most)
+	v, m := w.products*w.vStep(c.most), w.products*w.mStep(c.most, c.chunk)
 	if c.shared {
 		return Lanes + v + threads*(m+winogradTemp)
 	}
@@ -75,7 +79,7 @@ func (w *winograd) scratch(threads int) int {
 }
 
 // A winogradJob is a convolution on its way. Its tiles are, by phase, groups
-// of tiles, or blocks of the input and panels of the output of one group.
+// of tiles, or blocks of the input and chunks of the output of one group.
 type winogradJob struct {
 	*winograd
 	winogradCut
@@ -96,11 +100,11 @@ type winogradPhase uint8
 const (
 	wholeGroups winogradPhase = iota
 	inputBlocks
-	outputPanels
+	outputChunks
 )
 
 func (w *winograd) run(team *parallel.Team, x, weights []float32, e *Epilogue, y, scratch []float32) {
-	if w.tiles.all == 0 {
+	if w.tiles == 0 {
 		return
 	}
 	threads := team.Threads()
@@ -109,8 +113,8 @@ func (w *winograd) run(team *parallel.Team, x, weights []float32, e *Epilogue, y
 	*j = winogradJob{winograd: w, winogradCut: w.share(threads), e: e, x: x, u: weights, y: y, scratch: aligned(scratch)}
 	j.low, j.high, j.clip = e.bounds()
 	j.after = !j.clip && e.Act != Identity
-	v := winogradProducts * w.vStep(j.most)
-	j.each = winogradProducts*w.mStep(j.most) + winogradTemp
+	v := w.products * w.vStep(j.most)
+	j.each = w.products*w.mStep(j.most, j.chunk) + winogradTemp
 	if !j.shared {
 		j.each += v
 		team.DoWorkers(w.g.Groups*j.groups, j)
@@ -121,8 +125,8 @@ func (w *winograd) run(team *parallel.Team, x, weights []float32, e *Epilogue, y
 		j.group, j.cut = i/j.groups, i%j.groups
 		j.phase = inputBlocks
 		team.DoWorkers(w.cb, j)
-		j.phase = outputPanels
-		team.DoWorkers(w.panels(), j)
+		j.phase = outputChunks
+		team.DoWorkers(ceil(w.panels(), j.chunk), j)
 	}
 }
 
@@ -139,17 +143,17 @@ func (j *winogradJob) Tile(worker, i int) {
 	switch j.phase {
 	case inputBlocks:
 		j.input(j.group, i, j.groupTiles(j.cut), j.v, t)
-	case outputPanels:
-		j.panel(j.group, i, j.groupTiles(j.cut), j.v, s, t)
+	case outputChunks:
+		j.output(j.group, i, j.groupTiles(j.cut), j.v, s, t)
 	case wholeGroups:
-		n := winogradProducts * j.vStep(j.most)
+		n := j.products * j.vStep(j.most)
 		v, m := s[:n], s[n:]
 		tiles := j.groupTiles(i % j.groups)
 		for b := range j.cb {
 			j.input(i/j.groups, b, tiles, v, t)
 		}
-		for p := range j.panels() {
-			j.panel(i/j.groups, p, tiles, v, m, t)
+		for c := range ceil(j.panels(), j.chunk) {
+			j.output(i/j.groups, c, tiles, v, m, t)
 		}
 	}
 }
@@ -159,7 +163,7 @@ type tileSpan struct{ first, n int }
 
 // groupTiles returns the tiles of a group of tiles; sizes differ by one at most.
 func (j *winogradJob) groupTiles(i int) tileSpan {
-	n, rest := j.tiles.all/j.groups, j.tiles.all%j.groups
+	n, rest := j.tiles/j.groups, j.tiles%j.groups
 	s := tileSpan{i*n + min(i, rest), n}
 	if i < rest {
 		s.n++
@@ -175,9 +179,10 @@ type tileStrip struct {
 
 // strip returns the strip that begins with tile i, of at most n tiles.
 func (w *winograd) strip(i, n int) tileStrip {
-	each := w.tiles.down * w.tiles.across
-	s := tileStrip{image: i / each, row: i % each / w.tiles.across, col: i % w.tiles.across}
-	s.n = min(n, w.tiles.across-s.col, stripTiles)
+	each := w.down * w.across
+	s := tileStrip{image: i / each, row: i % each / w.across, col: i % w.across}
+	n = min(n, w.across-s.col)
+	s.n = ceil(n, ceil(n, stripTiles))
 	return s
 }
 
@@ -187,7 +192,7 @@ func (j *winogradJob) input(group, b int, tiles tileSpan, v, t []float32) {
 	for i := 0; i < tiles.n; {
 		s := j.strip(tiles.first+i, tiles.n-i)
 		j.inStrip(s, group*j.cb+b, t)
-		j.t.inCols(s.n, t, v[i*Lanes:], j.vStep(tiles.n))
+		j.inCols(s.n, t, v[i*Lanes:], j.vStep(tiles.n))
 		i += s.n
 	}
 }
@@ -198,50 +203,63 @@ var noRow [stripStep]float32
 // inStrip transforms the rows of a strip. What lies outside the image is zero.
 func (j *winogradJob) inStrip(s tileStrip, block int, t []float32) {
 	height, width := j.in[0], j.in[1]
-	left := s.col*winogradSide - j.left
-	cols := s.n*winogradSide + 2
+	left := s.col*j.side - j.left
+	cols := s.n*j.side + 2
 	from, to := max(left, 0), min(left+cols, width)
 	plane := j.x[(s.image*Blocks(j.g.C)+block)*height*width*Lanes:][:height*width*Lanes]
 	var x [winogradPoints][]float32
-	for i := range x {
+	for i := range j.points {
 		x[i] = noRow[:]
-		if h := s.row*winogradSide - j.top + i; h >= 0 && h < height {
+		if h := s.row*j.side - j.top + i; h >= 0 && h < height {
 			x[i] = plane[(h*width+from)*Lanes:]
 		}
 	}
-	j.t.inRows(to-from, x[0], x[1], x[2], x[3], x[4], x[5], t[(from-left)*Lanes:])
+	j.inRows(to-from, x[0], x[1], x[2], x[3], x[4], x[5], t[(from-left)*Lanes:])
 	if to-from == cols {
 		return
 	}
-	for i := range x {
+	for i := range j.points {
 		row := t[i*stripStep:][:cols*Lanes]
 		clear(row[:(from-left)*Lanes])
 		clear(row[(to-left)*Lanes:])
 	}
 }
 
-// panel computes a panel of output channels.
-func (j *winogradJob) panel(group, p int, tiles tileSpan, v, m, t []float32) {
+// output computes a chunk of the panels of output channels.
+func (j *winogradJob) output(group, chunk int, tiles tileSpan, v, m, t []float32) {
+	first := chunk * j.chunk
+	last := min(first+j.chunk, j.panels())
+	for place := range j.products {
+		for p := first; p < last; p++ {
+			j.multiply(group, p, place, tiles, v, m[(p-first)*j.t.width*tiles.n:])
+		}
+	}
+	per := j.t.width / Lanes
+	for b := first * per; b < min(last*per, j.mb); b++ {
+		j.outBlock(group*j.mb+b, tiles, m[(b-first*per)*tiles.n*Lanes:], t)
+	}
+}
+
+// multiply computes the products of one place of a panel. Meanwhile it fetches
+// the weights of the next.
+func (j *winogradJob) multiply(group, p, place int, tiles tileSpan, v, m []float32) {
 	blocks := min(j.t.width/Lanes, j.mb-p*j.t.width/Lanes)
-	u := j.u[group*j.groupWeights()+p*j.t.width*winogradProducts*j.cb*Lanes:]
-	product := j.t.product
+	size := j.cb * blocks * Lanes * Lanes
+	u := j.u[group*j.groupWeights()+p*j.t.width*j.columnWeights()+place*size:]
+	product, next := j.t.product, size
 	if blocks*Lanes < j.t.width {
 		product = j.t.narrow
 	}
-	vStep, mStep := j.vStep(tiles.n), j.mStep(tiles.n)
-	size := j.cb * blocks * Lanes * Lanes
+	if j.chunk > 1 {
+		next = j.t.width * j.columnWeights()
+	}
+	vStep, mStep := j.vStep(tiles.n), j.mStep(tiles.n, j.chunk)
 	parts := ceil(tiles.n, j.t.rows)
 	step := aheadOf(blocks, parts)
-	for xi := range winogradProducts {
-		ux := u[xi*size:]
-		for part, i := 0, 0; part < parts; part++ {
-			rows := ceil(tiles.n-i, parts-part)
-			product(rows, j.cb, v[xi*vStep+i*Lanes:], tiles.n*Lanes, ux, m[xi*mStep+i*Lanes:], tiles.n*Lanes, size+part*step*4*j.cb, step)
-			i += rows
-		}
-	}
-	for b := range blocks {
-		j.output(group*j.mb+p*j.t.width/Lanes+b, tiles, m[b*tiles.n*Lanes:], mStep, t)
+	for part, i := 0, 0; part < parts; part++ {
+		rows := ceil(tiles.n-i, parts-part)
+		product(rows, j.cb, v[place*vStep+i*Lanes:], tiles.n*Lanes, u, m[place*mStep+i*Lanes:], tiles.n*Lanes, next+part*step*4*j.cb, step)
+		i += rows
 	}
 }
 
@@ -255,8 +273,8 @@ func aheadOf(blocks, parts int) int {
 	return step
 }
 
-// output transforms the sums of a block of output channels.
-func (j *winogradJob) output(block int, tiles tileSpan, m []float32, mStep int, t []float32) {
+// outBlock transforms the sums of a block of output channels.
+func (j *winogradJob) outBlock(block int, tiles tileSpan, m, t []float32) {
 	t, bias := t[:stripLen], t[stripLen:]
 	clear(bias)
 	if j.e.Bias != nil {
@@ -264,7 +282,7 @@ func (j *winogradJob) output(block int, tiles tileSpan, m []float32, mStep int, 
 	}
 	for i := 0; i < tiles.n; {
 		s := j.strip(tiles.first+i, tiles.n-i)
-		j.t.outCols(s.n, m[i*Lanes:], mStep, t)
+		j.outCols(s.n, m[i*Lanes:], j.mStep(tiles.n, j.chunk), t)
 		j.outStrip(s, block, bias, t)
 		i += s.n
 	}
@@ -272,15 +290,15 @@ func (j *winogradJob) output(block int, tiles tileSpan, m []float32, mStep int, 
 
 func (j *winogradJob) outStrip(s tileStrip, block int, bias, t []float32) {
 	height, width := j.out[0], j.out[1]
-	h, col := s.row*winogradSide, s.col*winogradSide
-	rows, cols := min(winogradSide, height-h), min(s.n*winogradSide, width-col)
+	h, col := s.row*j.side, s.col*j.side
+	rows, cols := min(j.side, height-h), min(s.n*j.side, width-col)
 	at := ((s.image*Blocks(j.g.M)+block)*height+h)*width + col
 	y := j.y[at*Lanes:]
 	var residual []float32
 	if j.e.Residual != nil {
 		residual = j.e.Residual[at*Lanes:]
 	}
-	j.t.outRows(cols, rows, t, bias, residual, y, width*Lanes, j.low, j.high, j.clip)
+	j.outRows(cols, rows, t, bias, residual, y, width*Lanes, j.low, j.high, j.clip)
 	if !j.after {
 		return
 	}

@@ -8,14 +8,18 @@ var (
 	avx512Winograd = winogradTable{
 		rows: 14, width: 2 * Lanes,
 		product: f32Winograd14x32AVX512, narrow: f32Winograd14x16AVX512,
-		inRows: f32WinogradInRowsAVX512, inCols: f32WinogradInColsAVX512,
-		outCols: f32WinogradOutColsAVX512, outRows: f32WinogradOutRowsAVX512,
+		transforms: [2]winogradTransforms{
+			{f32WinogradIn2RowsAVX512, f32WinogradIn2ColsAVX512, f32WinogradOut2ColsAVX512, f32WinogradOut2RowsAVX512},
+			{f32WinogradIn4RowsAVX512, f32WinogradIn4ColsAVX512, f32WinogradOut4ColsAVX512, f32WinogradOut4RowsAVX512},
+		},
 	}
 	avx2Winograd = winogradTable{
 		rows: 6, width: Lanes,
 		product: f32Winograd6x16AVX2, narrow: f32Winograd6x16AVX2,
-		inRows: f32WinogradInRowsAVX2, inCols: f32WinogradInColsAVX2,
-		outCols: f32WinogradOutColsAVX2, outRows: f32WinogradOutRowsAVX2,
+		transforms: [2]winogradTransforms{
+			{f32WinogradIn2RowsAVX2, f32WinogradIn2ColsAVX2, f32WinogradOut2ColsAVX2, f32WinogradOut2RowsAVX2},
+			{f32WinogradIn4RowsAVX2, f32WinogradIn4ColsAVX2, f32WinogradOut4ColsAVX2, f32WinogradOut4RowsAVX2},
+		},
 	}
 )
 

@@ -15,6 +15,7 @@ import (
 
 // A winogradCase is a convolution by 3x3 with numbers for it.
 type winogradCase struct {
+	form              int
 	g                 *conv.Geometry
 	x, w, bias, resid []float32
 }
@@ -32,13 +33,13 @@ func newWinogradCase(t testing.TB, g *conv.Geometry) *winogradCase {
 	r := kerneltest.Rand(uint64(g.C*g.M + g.In[0]*31 + g.In[1]))
 	fill := func(n int) []float32 { return kerneltest.Fill(r, kerneltest.Guarded[float32](t, n)) }
 	return &winogradCase{
-		g: g, x: fill(Len(g.N, g.C, g.In[0]*g.In[1])), w: fill(g.Weights()),
+		form: 1, g: g, x: fill(Len(g.N, g.C, g.In[0]*g.In[1])), w: fill(g.Weights()),
 		bias: fill(g.M), resid: fill(Len(g.N, g.M, g.Pixels())),
 	}
 }
 
 func (c *winogradCase) run(t testing.TB, level cpu.Level, team *parallel.Team, e Epilogue) []float32 {
-	k := makeWinograd(For(level), c.g)
+	k := makeWinograd(For(level), c.g, c.form)
 	u := kerneltest.Guarded[float32](t, k.packedWeights())
 	k.packWeights(u, c.w)
 	y := kerneltest.Guarded[float32](t, Len(c.g.N, c.g.M, c.g.Pixels()))
@@ -70,10 +71,11 @@ func (c *winogradCase) worst(y []float32, e Epilogue) float64 {
 func TestWinograd_accuracy(t *testing.T) {
 	for _, s := range [][3]int{{16, 16, 30}, {64, 64, 28}, {128, 128, 14}, {256, 128, 14}, {512, 64, 7}} {
 		c := newWinogradCase(t, winogradGeometry(t, 1, s[0], s[1], 1, s[2], s[2], 1, 1, 1, 1))
-		y := c.run(t, cpu.Tier(), nil, Epilogue{})
-		e := c.worst(y, Epilogue{})
-		t.Logf("%d to %d channels, %dx%d: %.2g", s[0], s[1], s[2], s[2], e)
-		require.Less(t, e, 3e-5)
+		for c.form = range winogradForms {
+			e := c.worst(c.run(t, cpu.Tier(), nil, Epilogue{}), Epilogue{})
+			t.Logf("F(%d,3), %d to %d channels, %dx%d: %.2g", winogradForms[c.form].side, s[0], s[1], s[2], s[2], e)
+			require.Less(t, e, 3e-5)
+		}
 	}
 }
 
@@ -81,10 +83,12 @@ func TestWinograd_accuracy(t *testing.T) {
 // plain Go.
 func (c *winogradCase) sameOnAllTiers(t *testing.T, e Epilogue, name string) {
 	t.Helper()
-	want := c.run(t, cpu.Generic, nil, e)
-	require.Less(t, c.worst(want, e), 2e-5, name)
-	for _, level := range cpu.Supported()[1:] {
-		require.Equal(t, -1, kerneltest.Same(want, c.run(t, level, nil, e)), "%s on %s", name, level)
+	for c.form = range winogradForms {
+		want := c.run(t, cpu.Generic, nil, e)
+		require.Less(t, c.worst(want, e), 2e-5, name)
+		for _, level := range cpu.Supported()[1:] {
+			require.Equal(t, -1, kerneltest.Same(want, c.run(t, level, nil, e)), "%s on %s", name, level)
+		}
 	}
 }
 
@@ -130,7 +134,7 @@ func TestWinograd_residualInPlace(t *testing.T) {
 	c := newWinogradCase(t, winogradGeometry(t, 1, 16, 32, 1, 9, 9, 1, 1, 1, 1))
 	e := Epilogue{Residual: c.resid, Act: Relu}
 	want := c.run(t, cpu.Tier(), nil, e)
-	k := makeWinograd(Best(), c.g)
+	k := makeWinograd(Best(), c.g, 1)
 	u := make([]float32, k.packedWeights())
 	k.packWeights(u, c.w)
 	k.run(nil, c.x, u, &e, c.resid, make([]float32, k.scratch(1)))
@@ -246,7 +250,7 @@ func BenchmarkWinograd(b *testing.B) {
 		for threads := 1; threads <= 2; threads++ {
 			b.Run(fmt.Sprintf("%dx%dx%d/%d", s[0], s[1], s[2], threads), func(b *testing.B) {
 				g := winogradGeometry(b, 1, s[0], s[1], 1, s[2], s[2], 1, 1, 1, 1)
-				k := makeWinograd(Best(), g)
+				k := makeWinograd(Best(), g, 1)
 				c := newWinogradCase(b, g)
 				// As in a network, the weights of other layers pass by between two runs.
 				us := make([][]float32, 1+(32<<20)/k.packedWeights()/4)
