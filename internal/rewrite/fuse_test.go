@@ -56,6 +56,34 @@ func TestOptimise_fuse(t *testing.T) {
 	}
 }
 
+// TestOptimise_fuseConv holds convolutions with what they took over against the nodes that were there.
+func TestOptimise_fuseConv(t *testing.T) {
+	b, err := os.ReadFile("testdata/fuseconv.txt")
+	require.NoError(t, err)
+	text, _, _ := strings.Cut(string(b), "\n==>")
+	m, err := onnx.ParseText(text)
+	require.NoError(t, err)
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, n := range []int{0, 1, 3} {
+		d, err := onnx.Zeros(onnx.Float64, n, 2, 4, 4)
+		require.NoError(t, err)
+		ins := []*onnx.Tensor{drawnTensor(t, r, n, 2, 5, 7), drawnTensor(t, r, n, 2, 5, 7), d}
+		before, err := rewrite.Prepare(m, ops.All, rewrite.Options{})
+		require.NoError(t, err)
+		want := run(t, before, ins...)
+		after, err := rewrite.Prepare(m, ops.All, rewrite.Options{})
+		require.NoError(t, err)
+		optimise(t, after, rewrite.Options{Level: 2})
+		for i, got := range run(t, after, ins...) {
+			if i == len(want)-1 {
+				require.Equal(t, want[i].Bytes(), got.Bytes())
+				continue
+			}
+			closeTo(t, want[i], got, uint64(i))
+		}
+	}
+}
+
 // TestOptimise_fuseKeeps lists what must not be fused.
 func TestOptimise_fuseKeeps(t *testing.T) {
 	for name, build := range map[string]func(b *onnx.Builder, x *onnx.Value) *onnx.Value{

@@ -14,7 +14,6 @@ func (p *optimiser) fuseConvs(g *onnx.Graph) {
 	for _, opType := range []string{"Relu", "Clip", "LeakyRelu", "Sigmoid", "Swish", "HardSigmoid", "HardSwish", "Tanh"} {
 		p.merge(g, opType, p.fuseActivation)
 	}
-	p.fuseGates(g)
 }
 
 // fuseResidual makes a Conv and the Add of a tensor of the same shape one operator. Of two such Convs the later one takes the
@@ -107,30 +106,4 @@ func (p *optimiser) bound(v *onnx.Value, def float32) (bound float32, ok bool) {
 	}
 	bound = onnx.Data[float32](t)[0]
 	return bound, !math.IsNaN(float64(bound))
-}
-
-// fuseGates makes y = Conv(x) and y * Sigmoid(y), which is Swish, one operator.
-func (p *optimiser) fuseGates(g *onnx.Graph) {
-	var gone []*onnx.Node
-	for _, mul := range g.Nodes {
-		for i := range 2 {
-			if is(mul, "Mul") && p.isGate(mul, mul.In(i), mul.In(1-i)) {
-				n, sigmoid := mul.In(i).Node(), mul.In(1-i).Node()
-				p.activate(n, mul, []onnx.Attribute{onnx.Str("activation", "Swish")})
-				n.Origin = append(n.Origin, origin(sigmoid)...)
-				gone = append(gone, mul, sigmoid)
-				break
-			}
-		}
-	}
-	g.Remove(gone...)
-}
-
-// isGate reports whether s is the Sigmoid of y, a convolution's result that only it and mul read.
-func (p *optimiser) isGate(mul *onnx.Node, y, s *onnx.Value) bool {
-	if s == nil || !is(s.Node(), "Sigmoid") || s.Node().In(0) != y || !p.onlyReader(s, mul) {
-		return false
-	}
-	return y.Type.Elem == onnx.Float32 && takesActivation(y.Node()) && len(y.Uses()) == 2 && !p.outputs[y] &&
-		y.Graph() == mul.Graph()
 }

@@ -2,8 +2,13 @@ package rewrite_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/gneiss-ml/gneiss/internal/opdef"
@@ -162,6 +167,82 @@ func TestLayout_random(t *testing.T) {
 	}
 	require.Greater(t, blocked, 200)
 	require.NotZero(t, reorders)
+}
+
+// TestLayout_golden holds the nodes that the layout pass leaves of a model: a file of testdata/layout is the model, whose inputs
+// called w... are constants here, then the nodes, with a * after the names of blocked values.
+func TestLayout_golden(t *testing.T) {
+	files, err := filepath.Glob("testdata/layout/*.txt")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, f := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
+			b, err := os.ReadFile(f)
+			require.NoError(t, err)
+			text, _, _ := strings.Cut(string(b), "\n==>")
+			m, err := onnx.ParseText(text)
+			require.NoError(t, err)
+			setWeights(t, m.Graph)
+			g, err := rewrite.Prepare(m, ops.All, rewrite.Options{})
+			require.NoError(t, err)
+			optimise(t, g, rewrite.Options{Level: 2})
+			layouts, err := rewrite.Layout(g, ops.All, rewrite.Options{})
+			require.NoError(t, err)
+			got := text + "\n==>\n" + nodesText(g, layouts, "")
+			if *update {
+				require.NoError(t, os.WriteFile(f, []byte(got), 0o644))
+				return
+			}
+			require.Equal(t, string(b), got)
+		})
+	}
+}
+
+// setWeights makes constants of the inputs called w...
+func setWeights(t *testing.T, g *onnx.Graph) {
+	r := rand.New(rand.NewPCG(3, 4))
+	for _, v := range slices.Clone(g.Inputs) {
+		if !strings.HasPrefix(v.Name, "w") {
+			continue
+		}
+		var s []int
+		for _, d := range v.Type.Shape {
+			s = append(s, int(d.N))
+		}
+		g.Inputs = slices.DeleteFunc(g.Inputs, func(w *onnx.Value) bool { return v == w })
+		name := v.Name
+		v.Name = ""
+		w := g.Initializer(name, v.Type, drawnTensor(t, r, s...))
+		w.Name = name
+		v.ReplaceUses(w)
+	}
+}
+
+// nodesText lists nodes, those of subgraphs indented.
+func nodesText(g *onnx.Graph, layouts map[*onnx.Value]opdef.Layout, indent string) string {
+	var s strings.Builder
+	list := func(vs values) string {
+		var names []string
+		for _, v := range vs {
+			switch {
+			case v == nil:
+				names = append(names, "")
+			case layouts[v] == opdef.Blocked:
+				names = append(names, v.Name+"*")
+			default:
+				names = append(names, v.Name)
+			}
+		}
+		return strings.Join(names, ", ")
+	}
+	for _, n := range g.Nodes {
+		fmt.Fprintf(&s, "%s%s = %s(%s)\n", indent, list(n.Outputs()), n.OpType, list(n.Inputs()))
+		for _, sub := range n.Subgraphs() {
+			s.WriteString(nodesText(sub, layouts, indent+"   "))
+		}
+	}
+	fmt.Fprintf(&s, "%sreturn %s\n", indent, list(g.Outputs))
+	return s.String()
 }
 
 // closeTo allows differences of 1e-4 of the root mean square.
