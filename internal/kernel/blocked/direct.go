@@ -34,7 +34,7 @@ type direct struct {
 	panels  int // of a group
 	regions []region
 	tiles   int // of an image
-	work    int // what an image and a panel cost, in multiplications
+	work    int // what an image and a panel cost, in multiplications; only good for choices
 
 	jobs parallel.FreeList[directJob]
 }

@@ -38,7 +38,10 @@ func (j *directJob) share(threads int) {
 func (j *directJob) tasks() int { return j.chunks * j.shares }
 
 // Tile computes a task.
-func (j *directJob) Tile(i int) {
+func (j *directJob) Tile(i int) { j.each(i, j.tilesOf) }
+
+// each calls f for the panels of a task with its range of tiles.
+func (j *directJob) each(i int, f func(panel, first, end int)) {
 	chunk, share := i/j.shares, i%j.shares
 	if j.panelsFirst {
 		chunk, share = i%j.chunks, i/j.chunks
@@ -46,7 +49,7 @@ func (j *directJob) Tile(i int) {
 	first := chunk * j.perTask[0]
 	end := min(first+j.perTask[0], j.images*j.tiles)
 	for panel := share * j.perTask[1]; panel < min((share+1)*j.perTask[1], j.groups*j.panels); panel++ {
-		j.tilesOf(panel, first, end)
+		f(panel, first, end)
 	}
 }
 
