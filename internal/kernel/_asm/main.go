@@ -80,7 +80,7 @@ func main() {
 	}
 	err := errors.Join(f.write(filepath.Join("..", "gemm"), "micro"), rows.write(filepath.Join("..", "gemm"), "rows"), g.write(filepath.Join("..", "pool"), "micro"), h.write(filepath.Join("..", "vec"), "micro"))
 	err = errors.Join(err, blockedDirect())
-	err = errors.Join(err, blockedDepthwise(), blockedPool(), poolRows(), blockedWinograd())
+	err = errors.Join(err, blockedDepthwise(), blockedPool(), poolRows(), blockedWinograd(), blockedQuant())
 	if err != nil {
 		log.Fatal(err)
 	}

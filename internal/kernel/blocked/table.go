@@ -15,12 +15,13 @@ type Table struct {
 	winograd  winogradTable
 	depthwise depthwiseTable
 	pool      poolTable
+	quant     quantTable
 }
 
 // For returns the table of a level, or the best below it. The level must be
 // one of cpu.Supported.
 func For(level cpu.Level) *Table {
-	return &Table{Level: level, direct: directFor(level), winograd: winogradFor(level), depthwise: depthwiseFor(level), pool: poolFor(level)}
+	return &Table{Level: level, direct: directFor(level), winograd: winogradFor(level), depthwise: depthwiseFor(level), pool: poolFor(level), quant: quantFor(level)}
 }
 
 var (
