@@ -101,8 +101,12 @@ func multiplyStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 	if b := c.Const(1); b != nil && len(b.Shape) == 2 {
 		packed = packedInput[T](c, 1)
 	}
-	relu := c.Node.Int("relu", 0) != 0
+	after, relu, err := productActivation[T](c)
+	if err != nil {
+		return opdef.Step{}, err
+	}
 	return opdef.Step{
+		Alias: residualAlias(c),
 		Scratch: func(b *opdef.Bound) int {
 			var p matrices
 			p.of(b.In[0].Shape, b.In[1].Shape, b.Out[0].Shape)
@@ -117,7 +121,7 @@ func multiplyStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 		Held:      packed.held(),
 		ShapeOnly: packed.shapeOnly(1),
 		State: func() any {
-			return &multiply[T]{table: gemmTable[T](generic), packed: packed, e: gemm.Epilogue[T]{ReLU: relu}}
+			return &multiply[T]{table: gemmTable[T](generic), packed: packed, e: gemm.Epilogue[T]{ReLU: relu, After: after}}
 		},
 		Run: func(r *opdef.Run) error { return r.State.(*multiply[T]).run(r) },
 	}, nil
@@ -130,6 +134,11 @@ func (s *multiply[T]) run(r *opdef.Run) error {
 	if r.Has(2) {
 		s.e.Start, s.e.Bias = gemm.FromColBias, opdef.Of[T](r.In[2])
 	}
+	if s.e.Residual = inputOf[T](r, 3); s.e.Residual != nil {
+		if s.e.ResidualStride = max(s.n, 1); len(s.e.Residual) != len(s.z) {
+			return onnx.Invalidf("expected a residual of shape %v, received %v", r.Out[0].Shape, r.In[3].Shape)
+		}
+	}
 	threads := r.Team.Threads()
 	if s.apart(threads) {
 		s.each = len(s.scratch) / threads
@@ -140,6 +149,14 @@ func (s *multiply[T]) run(r *opdef.Run) error {
 		s.one(r.Team, i, s.scratch)
 	}
 	return nil
+}
+
+// residualAlias lets the result take the place of a residual.
+func residualAlias(c *opdef.Compile) []opdef.Alias {
+	if c.Node.In(3) == nil {
+		return nil
+	}
+	return []opdef.Alias{{In: 3}}
 }
 
 // productCost is the cost of count products.
