@@ -25,10 +25,10 @@ type direct struct {
 	taps           int
 
 	// Elements from one to the next.
-	xImage, yImage                   int
-	xRow, xPixel, xChannels, xPixels int // channels: blocks or planes
-	yRow, yPixel, yBlock             int
-	rowStep, colStep                 int // from tap to tap in x
+	xImage, yImage        int
+	xRow, xPixel, xPixels int // xPixels: a block or a plane
+	yRow, yPixel, yBlock  int
+	rowStep, colStep      int // from tap to tap in x
 
 	steps   int // of a sum for each tap
 	panels  int // of a group
