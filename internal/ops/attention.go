@@ -40,20 +40,22 @@ func (s *attentionSizes) keys() int { return s.past + s.fresh }
 func attentionSizesOf(n *onnx.Node, q, k, v, pastK, pastV []int) (attentionSizes, error) {
 	var s attentionSizes
 	if len(q) != len(k) || len(q) != len(v) || len(q) != 3 && len(q) != 4 {
-		return s, onnx.Invalidf("expected Q, K and V of rank 3 or 4, received shapes %v, %v and %v", q, k, v)
+		return s, onnx.Invalidf("expected Q, K and V of rank 3 or 4, received shapes %v, %v and %v", slices.Clone(q), slices.Clone(k), slices.Clone(v))
 	}
 	s.flat = len(q) == 3
+	qh, kh := 0, 0
 	if s.flat {
-		qh, kh := n.Int("q_num_heads", 0), n.Int("kv_num_heads", 0)
-		if qh < 1 || kh < 1 || qh > int64(q[2]) || kh > int64(min(k[2], v[2])) || q[2]%int(qh) != 0 || k[2]%int(kh) != 0 || v[2]%int(kh) != 0 {
-			return s, onnx.Invalidf("shapes %v, %v and %v cannot be in %d heads of queries and %d of keys", q, k, v, qh, kh)
+		a, b := n.Int("q_num_heads", 0), n.Int("kv_num_heads", 0)
+		if a < 1 || b < 1 || a > int64(q[2]) || b > int64(min(k[2], v[2])) || q[2]%int(a) != 0 || k[2]%int(b) != 0 || v[2]%int(b) != 0 {
+			return s, onnx.Invalidf("shapes %v, %v and %v cannot be in %d heads of queries and %d of keys", slices.Clone(q), slices.Clone(k), slices.Clone(v), a, b)
 		}
-		q, k, v = splitHeads(q, int(qh)), splitHeads(k, int(kh)), splitHeads(v, int(kh))
+		qh, kh = int(a), int(b)
 	}
-	s.batch, s.qHeads, s.queries, s.d = q[0], q[1], q[2], q[3]
-	s.kvHeads, s.fresh, s.dv = k[1], k[2], v[3]
-	if !slices.Equal(k, []int{s.batch, s.kvHeads, s.fresh, s.d}) || !slices.Equal(v, []int{s.batch, s.kvHeads, s.fresh, s.dv}) {
-		return s, onnx.Invalidf("heads of shapes %v, %v and %v do not fit together", q, k, v)
+	qs, ks, vs := inHeads(q, qh), inHeads(k, kh), inHeads(v, kh)
+	s.batch, s.qHeads, s.queries, s.d = qs[0], qs[1], qs[2], qs[3]
+	s.kvHeads, s.fresh, s.dv = ks[1], ks[2], vs[3]
+	if ks != [4]int{s.batch, s.kvHeads, s.fresh, s.d} || vs != [4]int{s.batch, s.kvHeads, s.fresh, s.dv} {
+		return s, onnx.Invalidf("heads of shapes %v, %v and %v do not fit together", qs, ks, vs)
 	}
 	if s.kvHeads < 1 || s.qHeads%s.kvHeads != 0 {
 		return s, onnx.Invalidf("%d heads of queries are no multiple of %d heads of keys", s.qHeads, s.kvHeads)
@@ -67,14 +69,19 @@ func attentionSizesOf(n *onnx.Node, q, k, v, pastK, pastV []int) (attentionSizes
 	if len(pastK) == 4 {
 		s.past = pastK[2]
 	}
-	if !slices.Equal(pastK, []int{s.batch, s.kvHeads, s.past, s.d}) || !slices.Equal(pastV, []int{s.batch, s.kvHeads, s.past, s.dv}) {
-		return s, onnx.Invalidf("a past of shapes %v and %v does not fit heads of shapes %v and %v", pastK, pastV, k, v)
+	if len(pastK) != 4 || len(pastV) != 4 || [4]int(pastK) != [4]int{s.batch, s.kvHeads, s.past, s.d} || [4]int(pastV) != [4]int{s.batch, s.kvHeads, s.past, s.dv} {
+		return s, onnx.Invalidf("a past of shapes %v and %v does not fit heads of shapes %v and %v", slices.Clone(pastK), slices.Clone(pastV), ks, vs)
 	}
 	return s, nil
 }
 
-// splitHeads is the shape [batch, heads, length, size] of one of rank 3.
-func splitHeads(s []int, heads int) []int { return []int{s[0], heads, s[1], s[2] / heads} }
+// inHeads is the shape [batch, heads, length, size] of one of rank 4, or of rank 3 with that many heads.
+func inHeads(s []int, heads int) [4]int {
+	if len(s) == 4 {
+		return [4]int(s)
+	}
+	return [4]int{s[0], heads, s[1], s[2] / heads}
+}
 
 func inferAttention(c *opdef.Infer) error {
 	for i := range c.Outs {
@@ -144,7 +151,7 @@ func shapeAt(in []opdef.View, i int) []int {
 	if i >= len(in) || in[i].Absent() {
 		return nil
 	}
-	return append([]int{}, in[i].Shape...)
+	return in[i].Shape
 }
 
 // sizesOf reads the sizes from the inputs.
@@ -243,9 +250,9 @@ func (s *attend[T]) mask(r *opdef.Run) error {
 		return nil
 	}
 	v := r.In[3]
-	want := []int{s.batch, s.qHeads, s.queries, s.keys()}
+	want := [4]int{s.batch, s.qHeads, s.queries, s.keys()}
 	if len(v.Shape) > 4 || len(v.Shape) == 0 {
-		return onnx.Invalidf("attn_mask: expected rank 1 to 4, received shape %v", v.Shape)
+		return onnx.Invalidf("attn_mask: expected rank 1 to 4, received shape %v", slices.Clone(v.Shape))
 	}
 	step := 1
 	for a := 3; a >= 0; a-- {
@@ -263,7 +270,7 @@ func (s *attend[T]) mask(r *opdef.Run) error {
 		case d == want[a]:
 			l.BiasStep[a] = step
 		case d != 1:
-			return onnx.Invalidf("attn_mask: shape %v does not broadcast to %v", v.Shape, want)
+			return onnx.Invalidf("attn_mask: shape %v does not broadcast to %v", slices.Clone(v.Shape), want)
 		}
 		step *= d
 	}
@@ -339,7 +346,7 @@ func attentionStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 	steps := c.Node.Int("softmax_precision", int64(c.Elem(0)))
 	fresh := func() *attend[T] {
 		return &attend[T]{layer: attention.Layer[T]{
-			Table: gemmTable[T](c.Generic), Stage: attention.Stage(stage), Round: rounding[T](c.Elem(0)),
+			Table: gemmTable[T](c.Generic), Vec: vecTable(c.Generic), Stage: attention.Stage(stage), Round: rounding[T](c.Elem(0)),
 			SoftmaxSteps: steps == int64(c.Elem(0)), RoundSums: c.Elem(0) == onnx.BFloat16,
 		}}
 	}

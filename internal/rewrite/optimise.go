@@ -25,7 +25,7 @@ func Optimise(g *onnx.Graph, set *opdef.Set, o Options) error {
 		p.passes(p.identities, p.fold, p.common)
 	}
 	if o.Level >= 2 {
-		p.passes(p.activations, p.rowNorms, p.fuse, p.exchange)
+		p.passes(p.activations, p.rowNorms, p.attentions, p.fuse, p.exchange)
 	}
 	p.passes(p.dead)
 	return p.err

@@ -92,3 +92,33 @@ func TestOptimise_rowNorms(t *testing.T) {
 		requireLevels(t, "rownorm", ins...)
 	}
 }
+
+func TestOptimise_attentions(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, n := range []int{0, 1, 2} {
+		var ins []*onnx.Tensor
+		for _, v := range goldenModel(t, "attention").Graph.Inputs {
+			shape := []int{n}
+			for _, d := range v.Type.Shape[1:] {
+				shape = append(shape, int(d.N))
+			}
+			if d := v.Type.Shape[0]; d.IsFixed() {
+				shape[0] = int(d.N)
+			}
+			x := drawnTensor(t, r, shape...)
+			if v.Type.Elem == onnx.Float64 {
+				var err error
+				x, err = rewrite.WideTensor(x)
+				require.NoError(t, err)
+			}
+			ins = append(ins, x)
+		}
+		mask := onnx.View[float32](ins[3].Mutable())
+		for i := range mask {
+			if i%7 == 2 {
+				mask[i] = float32(math.Inf(-1))
+			}
+		}
+		requireLevels(t, "attention", ins...)
+	}
+}

@@ -8,11 +8,25 @@ import (
 	"math"
 
 	"github.com/gneiss-ml/gneiss/internal/kernel/gemm"
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
 
-// rowsPerTile is the query rows that one tile computes.
-const rowsPerTile = 64
+// A tile computes rowsPerTile query rows, or where there are many heads as many as have tileScores scores.
+const (
+	rowsPerTile = 64
+	tileScores  = 48 << 10
+	manyHeads   = 8
+)
+
+// tileRows is the query rows of a tile: by sizes alone.
+func (l *Layer[T]) tileRows() int {
+	rows := rowsPerTile
+	if l.Batch*l.QHeads >= manyHeads {
+		rows = max(rows, tileScores/max(l.Keys, 1))
+	}
+	return min(rows, l.Queries)
+}
 
 // Heads is a tensor of heads: element d of position i of head h of sample b is at b·Batch + h·Head + i·Row + d.
 type Heads[T gemm.Float] struct {
@@ -41,7 +55,8 @@ const (
 // Layer is one attention. A Layer is used by one goroutine at a time.
 type Layer[T gemm.Float] struct {
 	Table                    *gemm.Table[T]
-	Batch, QHeads, KVHeads   int // QHeads is a multiple of KVHeads
+	Vec                      *vec.Table // for float32; nil: the best of this CPU
+	Batch, QHeads, KVHeads   int        // QHeads is a multiple of KVHeads
 	Queries, Keys, Dim, VDim int
 	Scale, Softcap           T // no cap if Softcap is 0
 	Causal                   bool
@@ -71,7 +86,7 @@ type Layer[T gemm.Float] struct {
 
 // sizes are the elements that one worker needs: scores, two more of those in the backward pass, and the products.
 func (l *Layer[T]) sizes(back bool) (scores, product int) {
-	rows := min(rowsPerTile, l.Queries)
+	rows := l.tileRows()
 	need := func(m, n, k int, ta, tb bool) {
 		o := func(t bool) gemm.Operand[T] { return gemm.Operand[T]{Stride: 1 << 20, Trans: t} }
 		product = max(product, gemm.Scratch(l.Table, 1, m, n, k, o(ta), o(tb)))
@@ -112,13 +127,19 @@ func (l *Layer[T]) Backward(team *parallel.Team, scratch []T) {
 }
 
 func (l *Layer[T]) run(team *parallel.Team, tiles int) {
+	if l.Vec == nil {
+		l.Vec = vec.Best()
+	}
 	if l.Batch*l.QHeads*l.Queries*l.Keys*(l.Dim+l.VDim) < 1<<15 {
 		team = nil
 	}
 	team.DoWorkers(tiles, l)
 }
 
-func (l *Layer[T]) blocks() int { return (l.Queries + rowsPerTile - 1) / rowsPerTile }
+func (l *Layer[T]) blocks() int {
+	rows := max(l.tileRows(), 1)
+	return (l.Queries + rows - 1) / rows
+}
 
 // Tile does some rows of one head, or backwards all query heads of one head of keys.
 func (l *Layer[T]) Tile(worker, i int) {
@@ -130,8 +151,8 @@ func (l *Layer[T]) Tile(worker, i int) {
 	}
 	block, head := i%l.blocks(), i/l.blocks()
 	b, h := head/l.QHeads, head%l.QHeads
-	lo := block * rowsPerTile
-	rows := min(rowsPerTile, l.Queries-lo)
+	lo := block * l.tileRows()
+	rows := min(l.tileRows(), l.Queries-lo)
 	s := scratch[:rows*l.Keys]
 	l.weights(b, h, lo, rows, s, scratch[scores:], l.Scores)
 	y := l.Y.Data[l.Y.at(b, h, lo):]
@@ -164,6 +185,10 @@ func (l *Layer[T]) round(s []T) {
 
 // row turns the products of one query into weights.
 func (l *Layer[T]) row(b, h, i int, s, keep []T) {
+	if s, ok := any(s).([]float32); ok && keep == nil && l.Round == nil && l.Softcap == 0 {
+		l.quickRow(b, h, i, s)
+		return
+	}
 	for j := range s {
 		s[j] *= l.Scale
 	}
@@ -188,6 +213,40 @@ func (l *Layer[T]) row(b, h, i int, s, keep []T) {
 		l.round(s)
 	}
 	l.keep(Weights, keep, s)
+}
+
+// quickRow is row by vectors.
+func (l *Layer[T]) quickRow(b, h, i int, s []float32) {
+	if l.Scale != 1 {
+		vec.Affine(l.Vec, s, s, float32(l.Scale), 0)
+	}
+	lo, hi := l.span(b, i)
+	if lo >= hi {
+		clear(s)
+		return
+	}
+	clear(s[:lo])
+	clear(s[hi:])
+	s = s[lo:hi]
+	if l.Bias != nil {
+		at := b*l.BiasStep[0] + h*l.BiasStep[1] + i*l.BiasStep[2] + lo*l.BiasStep[3]
+		if !l.addBias(s, any(l.Bias).([]float32)[at:]) {
+			clear(s)
+			return
+		}
+	}
+	l.Vec.Softmax(s, s)
+}
+
+// addBias adds a row of the bias; it reports whether that leaves any key.
+func (l *Layer[T]) addBias(s, bias []float32) (some bool) {
+	if l.BiasStep[3] == 0 {
+		vec.Affine(l.Vec, s, s, 1, bias[0])
+		return !math.IsInf(float64(bias[0]), -1)
+	}
+	bias = bias[:len(s)]
+	l.Vec.Add(s, s, bias)
+	return !math.IsInf(float64(l.Vec.Greatest(bias)), -1)
 }
 
 func (l *Layer[T]) keep(stage Stage, to, s []T) {

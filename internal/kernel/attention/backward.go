@@ -17,8 +17,8 @@ func (l *Layer[T]) headBack(b, kv int, p, ds, raw, scratch []T) {
 	wide := max(l.Keys, 1)
 	group := l.QHeads / l.KVHeads
 	for h := kv * group; h < (kv+1)*group; h++ {
-		for lo := 0; lo < l.Queries; lo += rowsPerTile {
-			rows := min(rowsPerTile, l.Queries-lo)
+		for lo := 0; lo < l.Queries; lo += l.tileRows() {
+			rows := min(l.tileRows(), l.Queries-lo)
 			p, ds := p[:rows*l.Keys], ds[:rows*l.Keys]
 			l.cappedWeights(b, h, lo, rows, p, raw, scratch)
 			dy := l.DY.operand(b, h, lo, false)

@@ -7,6 +7,9 @@ import "math"
 // rowBlock is how many elements sixteen lanes add up before the sums of blocks are joined.
 const rowBlock = 1024
 
+// Add is y = a + b; y may be one of them.
+func (t *Table) Add(y, a, b []float32) { t.add(y, a, b) }
+
 // Greatest is the greatest element of x, of which there is at least one; any number if one of them is NaN.
 func (t *Table) Greatest(x []float32) float32 { return t.greatest(x) }
 
