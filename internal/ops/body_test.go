@@ -106,3 +106,58 @@ func TestDynamicQuantizeLinear_edges(t *testing.T) {
 		}
 	}
 }
+
+// scan8 sums each sequence of a batch up to its length, backwards; the outputs are the sum and the sums on the way.
+const scan8 = `<ir_version: 3, opset_import: ["": 8]>
+g (int64[2] lens, float[2,1] start, float[2,3,1] x) => (float[2,1] sum, float[2,3,1] parts) {
+   sum, parts = Scan <num_scan_inputs = 1, directions = [1], body = add (float[1] s, float[1] v) => (float[1] t, float[1] u) {
+      t = Add (s, v)
+      u = Identity (t)
+   }> (lens, start, x)
+}`
+
+func TestScan_sequenceLens(t *testing.T) {
+	m, err := onnx.ParseText(scan8)
+	require.NoError(t, err)
+	g, err := rewrite.Prepare(m, ops.All, rewrite.Options{})
+	require.NoError(t, err)
+	run, err := engine(1)(g)
+	require.NoError(t, err)
+	out, err := run(map[string]*onnx.Tensor{
+		g.Inputs[0].Name: onnx.Vector[int64](2, 3), g.Inputs[1].Name: tensor(t, []float32{0, 100}, 2, 1),
+		g.Inputs[2].Name: tensor(t, []float32{1, 2, 4, 8, 16, 32}, 2, 3, 1),
+	})
+	require.NoError(t, err)
+	require.Equal(t, []float32{3, 156}, onnx.Data[float32](out[0]))
+	require.Equal(t, []float32{2, 3, 0, 132, 148, 156}, onnx.Data[float32](out[1]))
+}
+
+func TestErf_integers(t *testing.T) {
+	m, err := onnx.ParseText(`<ir_version: 4, opset_import: ["": 9]> g (int8[5] x) => (int8[5] y) { y = Erf (x) }`)
+	require.NoError(t, err)
+	g, err := rewrite.Prepare(m, ops.All, rewrite.Options{})
+	require.NoError(t, err)
+	run, err := engine(1)(g)
+	require.NoError(t, err)
+	out, err := run(map[string]*onnx.Tensor{g.Inputs[0].Name: onnx.Vector[int8](-100, -1, 0, 3, 7)})
+	require.NoError(t, err)
+	require.Equal(t, []int8{-1, 0, 0, 0, 1}, onnx.Data[int8](out[0]))
+}
+
+func TestCol2Im_bool(t *testing.T) {
+	x := tensor(t, []bool{false, true, false, false, false, false}, 1, 2, 3)
+	y := eval(t, "Col2Im", tensors{x, onnx.Vector[int64](1, 4), onnx.Vector[int64](1, 2)})
+	require.Equal(t, []bool{false, true, false, false}, onnx.Data[bool](y))
+}
+
+func TestResize_parts(t *testing.T) {
+	linear, sizes := onnx.Str("mode", "linear"), onnx.Vector[int64](5)
+	reals := eval(t, "Resize", tensors{tensor(t, []float64{1, -2, 0}, 3), nil, nil, sizes}, linear)
+	got := onnx.Data[complex128](eval(t, "Resize", tensors{tensor(t, []complex128{1 + 10i, -2 - 20i, 0}, 3), nil, nil, sizes}, linear))
+	for i, v := range onnx.Data[float64](reals) {
+		require.InDelta(t, v, real(got[i]), 1e-12)
+		require.InDelta(t, 10*v, imag(got[i]), 1e-12)
+	}
+	bools := onnx.Data[bool](eval(t, "Resize", tensors{tensor(t, []bool{true, false, false}, 3), nil, nil, sizes}, linear))
+	require.Equal(t, []bool{true, true, false, false, false}, bools)
+}

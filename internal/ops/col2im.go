@@ -8,7 +8,7 @@ import (
 )
 
 // Col2Im: adds the columns [N, C·block, L] up into an image [N, C, image_shape...]: each of the L places of the block in the
-// padded image adds its column. Of the types of the schema strings and truth values have no sum and are not supported.
+// padded image adds its column. Truth values are added as or; strings have no sum and are not supported.
 //
 // One version, of opset 18.
 var opCol2Im = opdef.Def{
@@ -124,8 +124,8 @@ func (g *columns) each(f func(column, image int)) {
 }
 
 func compileCol2Im(c *opdef.Compile) (opdef.Step, error) {
-	if e := c.Elem(0); e == onnx.Bool || e == onnx.String {
-		return opdef.Step{}, badElem(e)
+	if c.Elem(0) == onnx.String {
+		return opdef.Step{}, badElem(onnx.String)
 	}
 	add, err := combiner("add", c.Elem(0))
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // DeformConv is Conv whose taps are moved by offsets, read between pixels linearly, zeros outside, and multiplied by a mask.
 //
-// Opset 19, 22: types. Images of two axes only. 16-bit types are computed in float32.
+// Opset 19, 22: types. Images have up to maxDeformAxes axes. 16-bit types are computed in float32.
 var opDeformConv = opdef.Def{
 	Type:    "DeformConv",
 	Infer:   inferDeformConv,
@@ -30,23 +30,27 @@ var opDeformConv = opdef.Def{
 	},
 }
 
+// maxDeformAxes bounds the axes of images: a place has 2 to that power neighbours.
+const maxDeformAxes = 6
+
 func inferDeformConv(c *opdef.Infer) error {
 	c.SetUnranked(0, c.Elem(0))
 	x, err := c.Shape(0)
 	if err != nil {
 		return err
 	}
-	if len(x) != 4 {
-		return onnx.Unsupportedf("images of rank 4 are supported, received %v", c.Ins[0])
+	axes := len(x) - 2
+	if axes < 1 || axes > maxDeformAxes {
+		return onnx.Unsupportedf("images of rank 3 to %d are supported, received %v", 2+maxDeformAxes, c.Ins[0])
 	}
-	w, err := c.ShapeRank(1, 4)
+	w, err := c.ShapeRank(1, len(x))
 	if err != nil {
 		return err
 	}
-	out := []onnx.Dim{x[0], w[0], onnx.Unknown, onnx.Unknown}
+	out := append([]onnx.Dim{x[0], w[0]}, unknownDims(axes)...)
 	kernel, known := fixedSizes(w[2:])
 	if _, given := c.Node.Ints("kernel_shape"); known || given {
-		window, err := opdef.WindowOf(c.Node, 2, kernel)
+		window, err := opdef.WindowOf(c.Node, axes, kernel)
 		if err != nil {
 			return err
 		}
@@ -72,10 +76,11 @@ type deform[T gemm.Float] struct {
 // sizes reads the shapes of X, W, offset, B and mask.
 func (s *deform[T]) sizes(n *onnx.Node, in []opdef.View) error {
 	x, w, offset := in[0].Shape, in[1].Shape, in[2].Shape
-	if len(x) != 4 || len(w) != 4 {
-		return onnx.Unsupportedf("images and weights of rank 4 are supported, received shapes %v and %v", x, w)
+	axes := len(x) - 2
+	if axes < 1 || axes > maxDeformAxes || len(w) != len(x) {
+		return onnx.Unsupportedf("images and weights of one rank from 3 to %d are supported, received shapes %v and %v", 2+maxDeformAxes, x, w)
 	}
-	window, err := opdef.WindowOf(n, 2, w[2:])
+	window, err := opdef.WindowOf(n, axes, w[2:])
 	if err != nil {
 		return err
 	}
@@ -85,31 +90,29 @@ func (s *deform[T]) sizes(n *onnx.Node, in []opdef.View) error {
 		return onnx.Invalidf("an image of shape %v does not fit weights of shape %v in %d groups and %d groups of offsets", x, w, groups, og)
 	}
 	d := &s.d
-	d.C, d.H, d.W, d.KernelH, d.KernelW = x[1], x[2], x[3], w[2], w[3]
-	d.StrideH, d.StrideW, d.DilationH, d.DilationW = window.Strides[0], window.Strides[1], window.Dilations[0], window.Dilations[1]
-	d.OffsetGroups = int(og)
-	if d.OutH, d.Top, _, err = window.Place(0, x[2]); err != nil {
-		return err
-	}
-	if d.OutW, d.Left, _, err = window.Place(1, x[3]); err != nil {
-		return err
+	d.C, d.In, d.Kernel, d.Strides, d.Dilations = x[1], x[2:], w[2:], window.Strides, window.Dilations
+	d.Out, d.Before, d.OffsetGroups = make([]int, axes), make([]int, axes), int(og)
+	for a := range axes {
+		if d.Out[a], d.Before[a], _, err = window.Place(a, x[2+a]); err != nil {
+			return err
+		}
 	}
 	s.n, s.m, s.groups, s.inner = x[0], w[0], int(groups), product(w[1:])
-	taps := int(og) * w[2] * w[3]
-	if want := []int{x[0], 2 * taps, d.OutH, d.OutW}; !slices.Equal(offset, want) {
+	taps := int(og) * product(w[2:])
+	if want := append([]int{x[0], axes * taps}, d.Out...); !slices.Equal(offset, want) {
 		return onnx.Invalidf("offset: expected shape %v, received %v", want, offset)
 	}
 	if got, want := shapeAt(in, 3), w[:1]; got != nil && !slices.Equal(got, want) {
 		return onnx.Invalidf("B: expected shape %v, received %v", want, got)
 	}
-	if got, want := shapeAt(in, 4), []int{x[0], taps, d.OutH, d.OutW}; got != nil && !slices.Equal(got, want) {
+	if got, want := shapeAt(in, 4), append([]int{x[0], taps}, d.Out...); got != nil && !slices.Equal(got, want) {
 		return onnx.Invalidf("mask: expected shape %v, received %v", want, got)
 	}
 	return nil
 }
 
-func (s *deform[T]) pixels() int  { return s.d.OutH * s.d.OutW }
-func (s *deform[T]) columns() int { return s.d.C * s.d.KernelH * s.d.KernelW * s.pixels() }
+func (s *deform[T]) pixels() int  { return product(s.d.Out) }
+func (s *deform[T]) columns() int { return s.d.C * product(s.d.Kernel) * s.pixels() }
 
 // deformStep compiles DeformConv or its gradient.
 func deformStep[T gemm.Float](back bool) compiler {

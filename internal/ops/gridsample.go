@@ -11,12 +11,12 @@ import (
 // GridSample reads X at the places of grid, whose numbers run from -1 to 1 over the image: the nearest element, or interpolated
 // linearly or by cubics.
 //
-// Opset 16: images of two axes, modes bilinear and bicubic. 20: linear and cubic, any number of axes. 22: types. X must be a
-// floating-point tensor; other types of the schema, and X and grid of which only one is float64, are not supported.
+// Opset 16: images of two axes, modes bilinear and bicubic. 20: linear and cubic, any number of axes. 22: types. Integers that
+// are interpolated are cut toward zero, truth values are true where the number is not 0; strings can be the nearest alone.
 var opGridSample = opdef.Def{
 	Type:    "GridSample",
 	Infer:   inferGridSample,
-	Compile: mixedFloats(gridSampleStep[float32], gridSampleStep[float64]),
+	Compile: compileGridSample,
 	Grad: func(c *opdef.Grad) error {
 		g := c.Builder.Node(onnx.Private, "GridSampleGrad", 2, values{c.DY(0), c.In(0), c.In(1)}, c.Node.Attrs...)
 		c.SetDX(0, g.Out(0))
@@ -105,4 +105,92 @@ func gridSampleStep[T float](c *opdef.Compile) (opdef.Step, error) {
 			return nil
 		},
 	}, err
+}
+
+// compileGridSample has a fast way for X and grid of one floating-point type and one for all others.
+func compileGridSample(c *opdef.Compile) (opdef.Step, error) {
+	e, places := c.Elem(0), c.Elem(1)
+	if e.IsFloat() && familyOf(e) == wideFloat && (e == onnx.Float64) == (places == onnx.Float64) {
+		return mixedFloats(gridSampleStep[float32], gridSampleStep[float64])(c)
+	}
+	g, err := newGrid[float64](c.Node)
+	if err != nil {
+		return opdef.Step{}, err
+	}
+	switch {
+	case g.Mode == sample.Nearest:
+		return moveStep(c, opdef.Step{}, runGridNearest), nil
+	case familyOf(e) == wideString:
+		return opdef.Step{}, onnx.Unsupportedf("strings cannot be interpolated")
+	}
+	return moveStep(c, opdef.Step{}, runGridReals), nil
+}
+
+// gridOf sets a grid up from the node, its places in float64, and gives the shape of the output.
+func gridOf(m *mover) (g *sample.Grid[float64], shape []int, err error) {
+	if g, err = newGrid[float64](m.Node); err != nil {
+		return nil, nil, err
+	}
+	x, places := m.shape(0), m.shape(1)
+	if err := gridSizes(g, x, places); err != nil {
+		return nil, nil, err
+	}
+	g.Places, err = m.reals(1)
+	return g, append([]int{x[0], x[1]}, places[1:len(places)-1]...), err
+}
+
+// runGridNearest moves elements of any type; outside they are zeros, false or empty.
+func runGridNearest(m *mover) error {
+	g, shape, err := gridOf(m)
+	if err != nil {
+		return err
+	}
+	x, err := m.elements(0)
+	if err != nil {
+		return err
+	}
+	y, err := m.output(0, m.In[0].Elem, shape)
+	if err != nil {
+		return err
+	}
+	y.fill(array{})
+	size := product(g.In)
+	for n := range g.N {
+		for p := range g.Points {
+			at := g.Source(n, p)
+			for c := 0; c < g.C && at >= 0; c++ {
+				y.from((n*g.C+c)*g.Points+p, x, (n*g.C+c)*size+at, 1)
+			}
+		}
+	}
+	return nil
+}
+
+// runGridReals interpolates in float64; complex numbers part by part.
+func runGridReals(m *mover) error {
+	g, shape, err := gridOf(m)
+	if err != nil {
+		return err
+	}
+	parts := 1
+	if familyOf(m.In[0].Elem) == wideComplex {
+		parts = 2
+	}
+	x, err := m.parts(0, parts)
+	if err != nil {
+		return err
+	}
+	n, ok := onnx.NumElements(shape)
+	if !ok {
+		return onnx.Invalidf("output shape %v is too large", shape)
+	}
+	y := make([][]float64, parts)
+	for i := range y {
+		if y[i], err = m.room(n); err != nil {
+			return err
+		}
+		g.X, g.Y = x[i], y[i]
+		g.Forward(m.Team)
+	}
+	return m.setParts(0, m.In[0].Elem, shape, y)
 }

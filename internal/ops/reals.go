@@ -55,6 +55,59 @@ func (m *mover) setReals(i int, e onnx.ElemType, shape []int, y []float64) error
 	return conv.run(new(wide), to, array{size: 8, b: onnx.BytesOf(y)})
 }
 
+// parts is the elements of input i as float64: one list for real numbers, the real and the imaginary parts of complex ones.
+// They are charged until the run ends.
+func (m *mover) parts(i, count int) ([][]float64, error) {
+	if count == 1 {
+		x, err := m.reals(i)
+		return [][]float64{x}, err
+	}
+	n := m.In[i].Len()
+	re, err := m.room(n)
+	if err != nil {
+		return nil, err
+	}
+	im, err := m.room(n)
+	if err != nil {
+		return nil, err
+	}
+	for k := range re {
+		re[k], im[k] = complexAt(m.In[i], k)
+	}
+	return [][]float64{re, im}, nil
+}
+
+// complexAt is element k of a tensor of complex numbers.
+func complexAt(v opdef.View, k int) (re, im float64) {
+	if v.Elem == onnx.Complex64 {
+		x := onnx.View[float32](v.Data)
+		return float64(x[2*k]), float64(x[2*k+1])
+	}
+	x := onnx.View[float64](v.Data)
+	return x[2*k], x[2*k+1]
+}
+
+// setParts makes the numbers output i: one list, or the real and the imaginary parts.
+func (m *mover) setParts(i int, e onnx.ElemType, shape []int, y [][]float64) error {
+	if len(y) == 1 {
+		return m.setReals(i, e, shape, y[0])
+	}
+	v, err := m.bound(i, e, shape)
+	if err != nil {
+		return err
+	}
+	for k, re := range y[0] {
+		if e == onnx.Complex64 {
+			x := onnx.View[float32](v.Data)
+			x[2*k], x[2*k+1] = float32(re), float32(y[1][k])
+		} else {
+			x := onnx.View[float64](v.Data)
+			x[2*k], x[2*k+1] = re, y[1][k]
+		}
+	}
+	return nil
+}
+
 // size is the only element of input i, which must be a size of at least least.
 func (m *mover) size(i int, least int64) (int, error) {
 	v, err := m.one(i)

@@ -13,7 +13,8 @@ import (
 //
 // Opset 10: two inputs, asymmetric, nearest rounds down. 11: roi, sizes, modes of coordinates and rounding. 13: roi and scales
 // may be absent. 18: antialias, axes, keep_aspect_ratio_policy. 19: half_pixel_symmetric. Interpolated integers are cut toward
-// zero and to their range; strings, truth values and complex numbers have the mode nearest alone.
+// zero and to their range, truth values are true where the number is not 0, complex numbers are interpolated part by part;
+// strings have the mode nearest alone.
 var opResize = opdef.Def{
 	Type:    "Resize",
 	Infer:   inferResize,
@@ -310,15 +311,42 @@ func compileResize(c *opdef.Compile) (opdef.Step, error) {
 		s := opdef.Step{}
 		return moveStep(c, s, func(m *mover) error { return nearestResize(m, config) }), nil
 	}
-	switch e := c.Elem(0); e {
-	case onnx.Float32, onnx.Float16, onnx.BFloat16:
+	switch e := c.Elem(0); {
+	case e == onnx.Float32 || formatOf(e) != nil:
 		return resizeStep[float32](config, formatOf(e)), nil
-	default:
-		if e != onnx.Float64 && !e.IsInteger() {
-			return opdef.Step{}, onnx.Unsupportedf("element type %v is not supported in the mode %.128q", e, c.Node.Str("mode", "nearest"))
-		}
+	case e == onnx.Float64 || e.IsInteger() && !e.Packed():
 		return resizeStep[float64](config, nil), nil
+	case e == onnx.Bool || familyOf(e) == wideComplex:
+		return moveStep(c, opdef.Step{}, func(m *mover) error { return resizeParts(m, config) }), nil
+	default:
+		return opdef.Step{}, onnx.Unsupportedf("element type %v is not supported in the mode %.128q", e, c.Node.Str("mode", "nearest"))
 	}
+}
+
+// resizeParts interpolates truth values, as 0 and 1, and complex numbers, part by part.
+func resizeParts(m *mover, config resize.Config) error {
+	s := &resizing[float64]{config: config}
+	if err := s.tables(m.Run, m.shape(0)); err != nil {
+		return err
+	}
+	count := 1
+	if familyOf(m.In[0].Elem) == wideComplex {
+		count = 2
+	}
+	x, err := m.parts(0, count)
+	if err != nil {
+		return err
+	}
+	y := make([][]float64, count)
+	for i := range y {
+		if y[i], err = m.room(product(s.out)); err != nil {
+			return err
+		}
+		if len(y[i]) > 0 {
+			s.passes(m.Run, x[i], y[i], false)
+		}
+	}
+	return m.setParts(0, m.In[0].Elem, s.out, y)
 }
 
 // nearestResize moves elements of any type.

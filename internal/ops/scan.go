@@ -10,8 +10,8 @@ import (
 // Scan runs its body for each slice of its scan inputs. Inputs: states, then num_scan_inputs scan inputs; outputs: final
 // states, then scan outputs, which are stacked.
 //
-// Opset 9 removed the batch axis and sequence_lens (the latter is not supported) and gave each scan input and output an axis
-// and a direction.
+// Opset 9 removed the batch axis and sequence_lens, beyond which scan outputs are zero here, and gave each scan input and
+// output an axis and a direction.
 var opScan = opdef.Def{
 	Type:    "Scan",
 	Infer:   inferScan,
@@ -268,9 +268,6 @@ func upgradeScan(c *opdef.Rewrite) error {
 	if c.Version >= 9 {
 		return nil
 	}
-	if n.In(0) != nil {
-		return onnx.Unsupportedf("sequence_lens of opset 8 is not supported")
-	}
 	body := n.Subgraph("body")
 	if body == nil {
 		return onnx.Invalidf("attribute body is missing")
@@ -293,12 +290,39 @@ func upgradeScan(c *opdef.Rewrite) error {
 	if d, ok := n.Ints("directions"); ok {
 		attrs = append(attrs, onnx.Ints("scan_input_directions", d...))
 	}
-	scan := batch.Node("", "Scan", len(body.Outputs), items, attrs...)
-	batch.Graph.Outputs = scan.Outputs()
+	count := int(n.Int("num_scan_inputs", 0))
+	if count < 1 || count > len(items) {
+		return onnx.Invalidf("attribute num_scan_inputs: expected 1 to %d, received %d", len(items), count)
+	}
+	first := len(items) - count
+	if n.In(0) == nil {
+		batch.Graph.Outputs = batch.Node("", "Scan", len(body.Outputs), items, attrs...).Outputs()
+	} else {
+		length := batch.Graph.Input("length", onnx.TensorOf(onnx.Int64))
+		batch.Graph.Outputs = scanPart(batch, items, length, first, len(body.Outputs), attrs)
+		in = append(in, n.In(0))
+	}
 	outer := c.Builder.Node("", "Scan", n.NumOut(), in,
 		onnx.GraphAttr("body", batch.Graph), onnx.Int("num_scan_inputs", int64(len(in))))
 	c.Replace(outer.Outputs()...)
 	return c.Err()
+}
+
+// scanPart writes a Scan over the first length slices of items, of which the scan inputs begin at first, and fills its scan
+// outputs up with zeros.
+func scanPart(b *onnx.Builder, items values, length *onnx.Value, first, outs int, attrs []onnx.Attribute) values {
+	ints := func(v ...int64) *onnx.Value { return b.Const(onnx.Vector(v...)) }
+	n := b.Op("Reshape", values{length, ints(1)})
+	all := b.Op("Shape", values{items[first]}, onnx.Int("start", 0), onnx.Int("end", 1))
+	for i := first; i < len(items); i++ {
+		items[i] = b.Op("Slice", values{items[i], ints(0), n, ints(0)})
+	}
+	out := b.Node("", "Scan", outs, items, attrs...).Outputs()
+	for i := first; i < len(out); i++ {
+		pads := b.Op("Concat", values{ints(0), b.Op("Sub", values{all, n})}, onnx.Int("axis", 0))
+		out[i] = b.Op("Pad", values{out[i], pads, nil, ints(0)})
+	}
+	return out
 }
 
 // gradScan: the forward scan also stacks the states that each iteration started from; the gradient is a scan in the other

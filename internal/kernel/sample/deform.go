@@ -6,15 +6,13 @@ import (
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
 
-// Deform reads an image [C, H, W] under the taps of a kernel, each moved by an offset of its own, into columns
-// [C·taps, places]. Offsets are [OffsetGroups, taps, 2, places], y before x, and masks [OffsetGroups, taps, places].
+// Deform reads an image [C, In...] under the taps of a kernel, each moved by an offset of its own, into columns
+// [C·taps, places]. Offsets are [OffsetGroups, taps, axes, places] and masks [OffsetGroups, taps, places].
 type Deform[T Float] struct {
-	C, H, W                   int
-	KernelH, KernelW          int
-	OutH, OutW                int
-	StrideH, StrideW          int
-	DilationH, DilationW      int
-	Top, Left                 int // padding
+	C                         int
+	In, Kernel, Out           []int
+	Strides, Dilations        []int
+	Before                    []int // padding
 	OffsetGroups              int
 	Image, Offset, Mask, Cols []T // Mask may be nil
 	DCols                     []T // gradients of Cols, for Back
@@ -22,8 +20,8 @@ type Deform[T Float] struct {
 	back                      bool
 }
 
-func (d *Deform[T]) taps() int   { return d.KernelH * d.KernelW }
-func (d *Deform[T]) places() int { return d.OutH * d.OutW }
+func (d *Deform[T]) taps() int   { return product(d.Kernel) }
+func (d *Deform[T]) places() int { return product(d.Out) }
 
 // Columns fills Cols.
 func (d *Deform[T]) Columns(team *parallel.Team) {
@@ -39,38 +37,35 @@ func (d *Deform[T]) Back(team *parallel.Team) {
 
 // Tile does a channel, or backwards a group of offsets.
 func (d *Deform[T]) Tile(i int) {
-	if d.back {
-		for k := range d.taps() {
-			d.tapBack(i, k)
-		}
-		return
-	}
-	x := d.Image[i*d.H*d.W : (i+1)*d.H*d.W]
-	group := i / (d.C / d.OffsetGroups)
+	near := newNeighbours(len(d.In))
 	for k := range d.taps() {
-		to := d.Cols[(i*d.taps()+k)*d.places():][:d.places()]
-		for p := range to {
-			v, y, u := 0.0, 0.0, 0.0
-			y, u = d.place(group, k, p)
-			for _, q := range d.corners(y, u) {
-				if q.at >= 0 {
-					v += q.w * float64(x[q.at])
-				}
-			}
-			to[p] = T(v * d.mask(group, k, p))
+		if d.back {
+			d.tapBack(near, i, k)
+		} else {
+			d.tap(near, i, k)
 		}
 	}
 }
 
-func (d *Deform[T]) offsetAt(group, k, p int) int { return (group*d.taps()+k)*2*d.places() + p }
-
-// place is where tap k of place p lies.
-func (d *Deform[T]) place(group, k, p int) (y, x float64) {
-	at := d.offsetAt(group, k, p)
-	y = float64(p/d.OutW*d.StrideH-d.Top+k/d.KernelW*d.DilationH) + float64(d.Offset[at])
-	x = float64(p%d.OutW*d.StrideW-d.Left+k%d.KernelW*d.DilationW) + float64(d.Offset[at+d.places()])
-	return y, x
+// tap reads one tap of channel i.
+func (d *Deform[T]) tap(near *neighbours, i, k int) {
+	size, places := product(d.In), d.places()
+	x, group := d.Image[i*size:(i+1)*size], i/(d.C/d.OffsetGroups)
+	to := d.Cols[(i*d.taps()+k)*places:][:places]
+	for p := range to {
+		d.around(near, group, k, p)
+		v := 0.0
+		for q, at := range near.at {
+			if at >= 0 {
+				v += near.w[q] * float64(x[at])
+			}
+		}
+		to[p] = T(v * d.mask(group, k, p))
+	}
 }
+
+// offsetAt is where the first of the offsets of tap k at place p lies; those of the next axes follow at places() each.
+func (d *Deform[T]) offsetAt(group, k, p int) int { return (group*d.taps()+k)*len(d.In)*d.places() + p }
 
 func (d *Deform[T]) mask(group, k, p int) float64 {
 	if d.Mask == nil {
@@ -79,62 +74,106 @@ func (d *Deform[T]) mask(group, k, p int) float64 {
 	return float64(d.Mask[(group*d.taps()+k)*d.places()+p])
 }
 
-// near is a pixel beside a place: its weight, and that weight's slopes along y and x.
-type near struct {
-	at        int
-	w, dy, dx float64
+// neighbours are the elements of an image beside a place, two along each axis: where they are, -1 outside of the image, their
+// weights, and the slopes of those along each axis.
+type neighbours struct {
+	at    []int
+	w     []float64
+	slope [][]float64
+	first []int
+	part  []float64
 }
 
-// corners are the four pixels around a place; at is -1 for those outside the image.
-func (d *Deform[T]) corners(y, x float64) (c [4]near) {
-	for i := range c {
-		c[i].at = -1
+func newNeighbours(axes int) *neighbours {
+	n := &neighbours{at: make([]int, 1<<axes), w: make([]float64, 1<<axes), first: make([]int, axes), part: make([]float64, axes)}
+	for range axes {
+		n.slope = append(n.slope, make([]float64, 1<<axes))
 	}
-	if !(y > -1 && y < float64(d.H) && x > -1 && x < float64(d.W)) {
-		return c
-	}
-	y0, x0 := math.Floor(y), math.Floor(x)
-	v, u := y-y0, x-x0
-	for i, q := range [4]near{
-		{0, (1 - v) * (1 - u), u - 1, v - 1}, {0, (1 - v) * u, -u, 1 - v}, {0, v * (1 - u), 1 - u, -v}, {0, v * u, u, v},
-	} {
-		r, s := int(y0)+i/2, int(x0)+i%2
-		if q.at = -1; r >= 0 && r < d.H && s >= 0 && s < d.W {
-			q.at = r*d.W + s
+	return n
+}
+
+// around finds the neighbours of where tap k of place p lies.
+func (d *Deform[T]) around(near *neighbours, group, k, p int) {
+	inside, offset, places := true, d.offsetAt(group, k, p), d.places()
+	for a := len(d.In) - 1; a >= 0; a-- {
+		at := float64(p%d.Out[a]*d.Strides[a]-d.Before[a]+k%d.Kernel[a]*d.Dilations[a]) + float64(d.Offset[offset+a*places])
+		p, k = p/d.Out[a], k/d.Kernel[a]
+		if !(at > -1 && at < float64(d.In[a])) {
+			inside = false
+			break
 		}
-		c[i] = q
+		whole := math.Floor(at)
+		near.first[a], near.part[a] = int(whole), at-whole
 	}
-	return c
+	for q := range near.at {
+		near.at[q] = -1
+		if inside {
+			d.corner(near, q)
+		}
+	}
+}
+
+// corner computes neighbour q: bit a of q, counted from the last axis, says that it is the second along that axis.
+func (d *Deform[T]) corner(near *neighbours, q int) {
+	axes, at, w := len(d.In), 0, 1.0
+	for a := range axes {
+		near.slope[a][q] = 1
+	}
+	for a := range axes {
+		second := q >> (axes - 1 - a) & 1
+		i, part, slope := near.first[a]+second, 1-near.part[a], -1.0
+		if second == 1 {
+			part, slope = near.part[a], 1
+		}
+		if i < 0 || i >= d.In[a] {
+			at = -1
+		} else if at >= 0 {
+			at = at*d.In[a] + i
+		}
+		w *= part
+		for b := range axes {
+			if b == a {
+				near.slope[b][q] *= slope
+			} else {
+				near.slope[b][q] *= part
+			}
+		}
+	}
+	near.at[q], near.w[q] = at, w
 }
 
 // tapBack does one tap of all channels of a group of offsets.
-func (d *Deform[T]) tapBack(group, k int) {
-	per, plane := d.C/d.OffsetGroups, d.H*d.W
-	for p := range d.places() {
-		y, x := d.place(group, k, p)
-		around, m := d.corners(y, x), d.mask(group, k, p)
-		dy, dx, dm := 0.0, 0.0, 0.0
+func (d *Deform[T]) tapBack(near *neighbours, group, k int) {
+	per, size, places := d.C/d.OffsetGroups, product(d.In), d.places()
+	moved := make([]float64, len(d.In))
+	for p := range places {
+		d.around(near, group, k, p)
+		clear(moved)
+		m, dm := d.mask(group, k, p), 0.0
 		for c := group * per; c < (group+1)*per; c++ {
-			g := float64(d.DCols[(c*d.taps()+k)*d.places()+p])
-			for _, q := range around {
-				if q.at < 0 {
+			g := float64(d.DCols[(c*d.taps()+k)*places+p])
+			for q, at := range near.at {
+				if at < 0 {
 					continue
 				}
-				v := float64(d.Image[c*plane+q.at])
-				dy += g * m * q.dy * v
-				dx += g * m * q.dx * v
-				dm += g * q.w * v
+				v := float64(d.Image[c*size+at])
+				for a := range moved {
+					moved[a] += g * m * near.slope[a][q] * v
+				}
+				dm += g * near.w[q] * v
 				if d.DImage != nil {
-					d.DImage[c*plane+q.at] += T(g * m * q.w)
+					d.DImage[c*size+at] += T(g * m * near.w[q])
 				}
 			}
 		}
 		if d.DOffset != nil {
 			at := d.offsetAt(group, k, p)
-			d.DOffset[at], d.DOffset[at+d.places()] = T(dy), T(dx)
+			for a, v := range moved {
+				d.DOffset[at+a*places] = T(v)
+			}
 		}
 		if d.DMask != nil {
-			d.DMask[(group*d.taps()+k)*d.places()+p] = T(dm)
+			d.DMask[(group*d.taps()+k)*places+p] = T(dm)
 		}
 	}
 }

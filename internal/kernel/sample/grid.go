@@ -218,6 +218,14 @@ func (g *Grid[T]) Forward(team *parallel.Team) {
 	})
 }
 
+// Source is the element of an image that place p of sample n reads in the mode Nearest; -1: none.
+func (g *Grid[T]) Source(n, p int) int {
+	t, at := make([]taps, len(g.In)), -1
+	g.point(t, n, p)
+	walk(t, g.In, -1, func(offset int, _, _ float64) { at = offset })
+	return at
+}
+
 // Backward computes DX and DPlaces; either may be nil.
 func (g *Grid[T]) Backward(team *parallel.Team) {
 	size, axes := product(g.In), len(g.In)
