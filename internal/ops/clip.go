@@ -16,6 +16,7 @@ var opClip = opdef.Def{
 	Type:    "Clip",
 	Infer:   opdef.SameAsFirst,
 	Compile: compileClip,
+	Layouts: mapLayouts,
 	Upgrade: upgradeClip,
 	Grad:    gradClip,
 	Body:    bodyClip,

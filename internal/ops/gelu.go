@@ -13,6 +13,7 @@ var opGelu = opdef.Def{
 	Type:    "Gelu",
 	Infer:   opdef.SameAsFirst,
 	Compile: compileGelu(quick{vec.GeluOf, vec.Gelu}, quick{vec.GeluTanhOf, vec.GeluTanh}, quickly),
+	Layouts: mapLayouts,
 	Grad: func(c *opdef.Grad) error {
 		c.SetDX(0, c.Private("GeluGrad", values{c.DY(0), c.In(0)}, onnx.Str("approximate", c.Node.Str("approximate", "none"))))
 		return nil
