@@ -258,6 +258,12 @@ case("DynamicQuantizeMatMul", "DynamicQuantizeMatMul", [f32(2, 3, 6), bm[0], bm[
 case("DynamicQuantizeMatMul_columns", "DynamicQuantizeMatMul", [f32(3, 6), u8(6, 4), np.abs(f32(4)) * 0.02 + 0.01, u8(4)])
 case("QAttention", "QAttention", [u8(2, 5, 8), i8(8, 24), QB, s(0.02), s(0.01), np.array([4, 2], np.int32), np.array(128, np.uint8), np.array(0, np.int8)], num_heads=2)
 case("QAttention_causal", "QAttention", [u8(2, 5, 8), u8(8, 24), QB, s(0.02), s(0.01), None, np.array(120, np.uint8), np.array(130, np.uint8), past], 2, num_heads=2, unidirectional=1)
+quarter = [s(0.02), s(0.03), s(0.04), s(0.01), s(0.02)]
+zeros = [np.array(v, np.uint8) for v in (120, 130, 128, 100, 127)]
+case("QEmbed", "QEmbedLayerNormalization", [ids, segments, u8(10, 8), u8(7, 8), u8(2, 8), u8(8), u8(8), mask, *quarter, *zeros], 2,
+     const=(2, 3, 4, 5, 6, *range(8, 18)), epsilon=1e-5)
+case("QEmbed_no_segments", "QEmbedLayerNormalization", [ids, None, u8(10, 8), u8(7, 8), None, u8(8), u8(8), None, *quarter[:2], None, *quarter[3:], *zeros[:2], None, *zeros[3:]], 2,
+     const=(2, 3, 5, 6, 8, 9, 11, 12, 13, 14, 16, 17))
 for e, zero in ((np.int16, -3), (np.uint16, 400), (np.uint8, 7)):
     case(f"quantize_{e.__name__}", "QuantizeLinear", [f32(3, 4, scale=3), s(0.02), np.array(zero, e)])
     x = rng.integers(0, 100, (3, 4)).astype(e)
