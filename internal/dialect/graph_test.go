@@ -193,6 +193,19 @@ func TestOpenDims(t *testing.T) {
 	}
 }
 
+// "?" and "None" are no names: two of them are two sizes.
+func TestDimsWithoutNames(t *testing.T) {
+	for _, name := range []string{"?", "None"} {
+		g := onnx.NewGraph("g", nil)
+		g.SetOpset("", 17)
+		x := g.Input("x", onnx.TensorOf(onnx.Float32, onnx.Named(name), onnx.Named(name)))
+		y := g.Add("", "Neg", 1, []*onnx.Value{x}).Out(0)
+		y.Name = "y"
+		g.Outputs = append(g.Outputs, y)
+		gives(t, reread(t, onnx.NewModel(g)), tensors{"x": shaped[float32](t, []int{1, 2}, 1, 2)}, tensors{"y": shaped[float32](t, []int{1, 2}, -1, -2)})
+	}
+}
+
 // Declared types of inner values and outputs are hints: they are missing or wrong.
 func TestWrongValueInfo(t *testing.T) {
 	m := parse(t, `<ir_version: 8, opset_import: ["" : 17]>

@@ -36,6 +36,15 @@ func TestAutoPad(t *testing.T) {
 	})
 }
 
+// ONNX Runtime's optimizer writes LayerNormalization into models of opsets before 17, which lack it.
+func TestEarlyLayerNormalization(t *testing.T) {
+	m := parse(t, `<ir_version: 7, opset_import: ["" : 12]>
+		g (float[1,2] x) => (float[1,2] y) <float[2] scale = {2,4}, float[2] bias = {1,1}> {
+			y = LayerNormalization <epsilon = 0.0> (x, scale, bias)
+		}`)
+	gives(t, m, tensors{"x": shaped[float32](t, []int{1, 2}, 3, 5)}, tensors{"y": shaped[float32](t, []int{1, 2}, -1, 5)})
+}
+
 // Imports of domains that no node uses, known or not.
 func TestUnusedDomains(t *testing.T) {
 	m := parse(t, `<ir_version: 8, opset_import: ["" : 13, "com.microsoft" : 1, "ai.onnx.ml" : 2, "ai.onnx.training" : 1,

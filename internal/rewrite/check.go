@@ -19,6 +19,8 @@ func factsOf(n *onnx.Node, def *opdef.Def) (*schema.Schema, error) {
 	switch {
 	case def == nil && n.Domain == "com.microsoft.nchwc":
 		return nil, onnx.Unsupportedf("operator %.128q is not supported: ONNX Runtime wrote the model for one kind of processor; export it with optimisations up to extended only", n.Operator())
+	case def == nil && n.Domain == "com.microsoft":
+		return nil, onnx.Unsupportedf("operator %.128q is not supported", n.Operator())
 	case def == nil && last == 0:
 		return nil, onnx.Unsupportedf("operator %.128q is not supported: domain %.128q is not known", n.Operator(), n.Domain)
 	case last == 0:

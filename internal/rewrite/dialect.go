@@ -6,7 +6,8 @@ import (
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
-// normalise irons out what exporters write although the standard says otherwise: the default domain spelt out, sizes of -1.
+// normalise irons out what exporters write although the standard says otherwise: the default domain spelt out, sizes of -1,
+// and "?" and "None", which are no names.
 // Initializers that are inputs are weights before IR 4. Named sizes get the values that dims gives.
 func normalise(g *onnx.Graph, ir int, dims map[string]int) error {
 	found := map[string]bool{}
@@ -45,7 +46,7 @@ func namedDims(t onnx.Type, dims map[string]int, found map[string]bool) onnx.Typ
 		case d.Name != "" && ok:
 			t.Shape[i] = onnx.Fixed(n)
 			found[d.Name] = true
-		case d.Name == "" && d.N < 0:
+		case d.Name == "" && d.N < 0, d.Name == "?", d.Name == "None":
 			t.Shape[i] = onnx.Unknown
 		}
 	}
@@ -105,6 +106,10 @@ func bindOutputs(s *onnx.Graph) error {
 	}
 	return nil
 }
+
+// early are operators that ONNX Runtime's optimizer writes into models of opsets that do not have them yet, and the first
+// version that the standard has, which is what it means.
+var early = map[string]int{"LayerNormalization": 17}
 
 // dialects are operators that exporters leave in the default domain although the standard has none of the name, and that
 // have one plain meaning.

@@ -106,6 +106,9 @@ func stamp(g *onnx.Graph) error {
 	err := graphs(g, func(s *onnx.Graph) error {
 		for _, n := range s.Nodes {
 			n.Version = n.Opset()
+			if first := early[n.OpType]; onnx.IsDefaultDomain(n.Domain) && n.Version < first {
+				n.Version = first
+			}
 			if n.Version == 0 && len(g.Opsets) > 0 && shape.Newest(n.Domain) > 0 {
 				return onnx.At(n, onnx.Invalidf("the model imports no version of domain %.128q", n.Domain))
 			}
