@@ -5,6 +5,7 @@
 #	interop.sh check MODEL IMAGES EXPECT
 #	                                  runs a model that Gneiss exported in ONNX Runtime, PyTorch and TensorFlow on
 #	                                  IMAGES.npy and compares each with EXPECT.npy, Gneiss's own prediction
+#	interop.sh public DIR             makes cases of public models below DIR, which packages ship, with ONNX Runtime's answers
 #	interop.sh bench THREADS          prints the training throughput of PyTorch and Keras as JSON lines
 #
 # Exit status 0 means that everything agreed.
@@ -12,7 +13,7 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 usage() {
-	sed -n '4,9s/^# *//p' "${BASH_SOURCE[0]}" >&2
+	sed -n '4,10s/^# *//p' "${BASH_SOURCE[0]}" >&2
 	exit 2
 }
 
@@ -43,6 +44,15 @@ check() {
 	return $status
 }
 
+public() {
+	local dir torch models
+	dir=$(absolute "$1")
+	torch=$("$here/env" torch)
+	models=$("$("$here/env" models)" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+	cd "$here"
+	"$torch" -W ignore -m check.public_models "$dir" "$models"
+}
+
 bench() {
 	local torch tf
 	torch=$("$here/env" torch)
@@ -56,6 +66,7 @@ bench() {
 case "${1-}:$#" in
 rebuild:2) rebuild "$2" ;;
 check:4) check "$2" "$3" "$4" ;;
+public:2) public "$2" ;;
 bench:2) bench "$2" ;;
 *) usage ;;
 esac
