@@ -308,14 +308,15 @@ func (p recurrentPlan[T]) sizes(l *rnn.Layer[T], in []opdef.View) error {
 	if s.Hidden == 0 || g%s.Hidden != 0 || g/s.Hidden != p.kind.Gates() {
 		return onnx.Invalidf("expected weights with %d gates of %d rows, received shape %v", p.kind.Gates(), s.Hidden, w)
 	}
-	state := []int{d, s.Batch, s.Hidden}
+	state := [3]int{d, s.Batch, s.Hidden}
 	if s.BatchFirst {
-		state = []int{s.Batch, d, s.Hidden}
+		state = [3]int{s.Batch, d, s.Hidden}
 	}
-	want := [][]int{x, {d, g, s.Input}, {d, g, s.Hidden}, {d, 2 * g}, {s.Batch}, state, state, {d, 3 * s.Hidden}}
-	for i := range min(len(in), len(want)) {
-		if !in[i].Absent() && !slices.Equal(in[i].Shape, want[i]) {
-			return onnx.Invalidf("input %d: expected shape %v, received %v", i, want[i], in[i].Shape)
+	ranks := [...]int{3, 3, 3, 2, 1, 3, 3, 2}
+	shapes := [...][3]int{{x[0], x[1], x[2]}, {d, g, s.Input}, {d, g, s.Hidden}, {d, 2 * g}, {s.Batch}, state, state, {d, 3 * s.Hidden}}
+	for i := range min(len(in), len(shapes)) {
+		if want := shapes[i][:ranks[i]]; !in[i].Absent() && !slices.Equal(in[i].Shape, want) {
+			return onnx.Invalidf("input %d: expected shape %v, received %v", i, slices.Clone(want), in[i].Shape)
 		}
 	}
 	l.Shape = s
