@@ -19,8 +19,8 @@ func blockedDirect() error {
 // Registers: DX the struct; SI and R8 the first pixels of the two halves of
 // the tile; R9, R10, R11 one, three and five steps from pixel to pixel; DI the
 // weights; R13 and R12 where the row and the column of taps begin; AX, BX and
-// CX what is left of the loops. On the stack are the rows and the tiles that
-// are left, the first pixel and how far y has gone.
+// CX what is left of the loops. On the stack are the rows, the columns and the
+// tiles that are left, the first pixel and how far y has gone.
 type directGen struct {
 	*file
 	isa
@@ -50,8 +50,9 @@ func (f *file) directTile(set isa, vecs, width int, plain bool) {
 	g.d("// %s is directGeneric for 1 to %d pixels and %d output channels.\n//", g.fn, set.rows, width)
 	g.d("//go:noescape\nfunc %s(t *directTile)\n", g.fn)
 	g.p("// func %s(t *directTile)", g.fn)
-	g.p("TEXT ·%s(SB), NOSPLIT, $32-8", g.fn)
+	g.p("TEXT ·%s(SB), NOSPLIT, $48-8", g.fn)
 	g.p("MOVQ t+0(FP), DX\nMOVQ %s, BX\nMOVQ BX, x-16(SP)\nMOVQ $0, y-24(SP)", g.at("x"))
+	g.p("MOVQ %s, BX\nMOVQ BX, fetch-48(SP)", g.at("wFetch"))
 	g.p("MOVQ %s, BX\nMOVQ BX, repeats-32(SP)\nMOVQ %s, BX", g.at("repeats"), g.at("pixels"))
 	for r := set.rows; r > 1; r-- {
 		g.p("CMPQ BX, $%d\nJEQ pixels%d", r, r)
@@ -87,18 +88,23 @@ func (g *directGen) body(r int) {
 }
 
 // blockedLoops prints the loops over rows and columns of taps, blocks and
-// channels, four at a time.
+// channels, four at a time. AX is how far ahead of the weights a part of those
+// of the next panel is fetched: four tiles fetch all.
 func (g *directGen) blockedLoops(r int, l func(string) string) {
-	g.p("%s:\nMOVQ R13, R12\nMOVQ %s, AX", l("row"), g.at("cols"))
+	g.p("MOVQ fetch-48(SP), AX")
+	g.p("%s:\nMOVQ R13, R12\nMOVQ %s, BX\nMOVQ BX, cols-40(SP)", l("row"), g.at("cols"))
 	g.p("%s:\nMOVQ R12, SI\nMOVQ R12, R8\nADDQ %s, R8\nMOVQ %s, BX", l("col"), g.at("xSecond"), g.at("channels"))
 	g.p("%s:\nMOVQ $4, CX\nCMPQ BX, CX\nCMOVQLT BX, CX\nSUBQ CX, BX", l("block"))
 	g.p("PCALIGN $64\n%s:", l("channel"))
 	for u := range 4 {
+		if u%2 == 0 && u < g.width/8 {
+			g.p("PREFETCHT1 %d(DI)(AX*1)", 32*u)
+		}
 		g.step(r, u)
 	}
 	g.p("ADDQ $16, SI\nADDQ $16, R8\nADDQ $%d, DI\nDECQ CX\nJNZ %s", 16*g.width, l("channel"))
 	g.p("ADDQ %s, SI\nADDQ %s, R8\nTESTQ BX, BX\nJNZ %s", g.at("channelStep"), g.at("channelStep"), l("block"))
-	g.p("ADDQ %s, R12\nDECQ AX\nJNZ %s", g.at("colStep"), l("col"))
+	g.p("ADDQ %s, R12\nDECQ cols-40(SP)\nJNZ %s", g.at("colStep"), l("col"))
 	g.p("ADDQ %s, R13\nADDQ %s, DI\nDECQ left-8(SP)\nJNZ %s", g.at("rowStep"), g.at("wSkip"), l("row"))
 }
 
@@ -204,6 +210,7 @@ func (g *directGen) last(r int, l func(string) string) {
 		}
 	})
 	g.p("DECQ repeats-32(SP)\nJZ %s", l("end"))
-	g.p("MOVQ %s, BX\nADDQ BX, x-16(SP)\nMOVQ %s, BX\nADDQ BX, y-24(SP)\nJMP %s", g.at("xNext"), g.at("yNext"), l("pixels"))
+	g.p("MOVQ %s, BX\nADDQ BX, x-16(SP)\nMOVQ %s, BX\nADDQ BX, y-24(SP)", g.at("xNext"), g.at("yNext"))
+	g.p("MOVQ %s, BX\nADDQ BX, fetch-48(SP)\nJMP %s", g.at("wFetchNext"), l("pixels"))
 	g.p("%s:\nVZEROUPPER\nRET", l("end"))
 }

@@ -7,11 +7,13 @@
 #include "go_asm.h"
 
 // func f32Direct14x32AVX512(t *directTile)
-TEXT ·f32Direct14x32AVX512(SB), NOSPLIT, $32-8
+TEXT ·f32Direct14x32AVX512(SB), NOSPLIT, $48-8
 	MOVQ t+0(FP), DX
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
+	MOVQ directTile_wFetch(DX), BX
+	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
@@ -64,10 +66,12 @@ start1:
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
 	LEAQ  (R9)(R9*4), R11
+	MOVQ  fetch-48(SP), AX
 
 row1:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col1:
 	MOVQ R12, SI
@@ -83,6 +87,7 @@ block1:
 	PCALIGN $64
 
 channel1:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z2
 	VMOVUPS      64(DI), Z3
 	VBROADCASTSS 0(SI), Z4
@@ -93,6 +98,7 @@ channel1:
 	VBROADCASTSS 4(SI), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z2
 	VMOVUPS      320(DI), Z3
 	VBROADCASTSS 8(SI), Z4
@@ -113,7 +119,7 @@ channel1:
 	TESTQ        BX, BX
 	JNZ          block1
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col1
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -153,6 +159,8 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -183,10 +191,12 @@ start2:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row2:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col2:
 	MOVQ R12, SI
@@ -202,6 +212,7 @@ block2:
 	PCALIGN $64
 
 channel2:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z4
 	VMOVUPS      64(DI), Z5
 	VBROADCASTSS 0(SI), Z6
@@ -218,6 +229,7 @@ channel2:
 	VBROADCASTSS 4(R8), Z7
 	VFMADD231PS  Z4, Z7, Z2
 	VFMADD231PS  Z5, Z7, Z3
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z4
 	VMOVUPS      320(DI), Z5
 	VBROADCASTSS 8(SI), Z6
@@ -244,7 +256,7 @@ channel2:
 	TESTQ        BX, BX
 	JNZ          block2
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col2
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -298,6 +310,8 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -330,10 +344,12 @@ start3:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row3:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col3:
 	MOVQ R12, SI
@@ -349,6 +365,7 @@ block3:
 	PCALIGN $64
 
 channel3:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z6
 	VMOVUPS      64(DI), Z7
 	VBROADCASTSS 0(SI), Z8
@@ -371,6 +388,7 @@ channel3:
 	VBROADCASTSS 4(R8), Z10
 	VFMADD231PS  Z6, Z10, Z4
 	VFMADD231PS  Z7, Z10, Z5
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z6
 	VMOVUPS      320(DI), Z7
 	VBROADCASTSS 8(SI), Z8
@@ -403,7 +421,7 @@ channel3:
 	TESTQ        BX, BX
 	JNZ          block3
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col3
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -467,6 +485,8 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -501,10 +521,12 @@ start4:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row4:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col4:
 	MOVQ R12, SI
@@ -520,6 +542,7 @@ block4:
 	PCALIGN $64
 
 channel4:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS 0(SI), Z10
@@ -548,6 +571,7 @@ channel4:
 	VBROADCASTSS 4(R8)(R9*1), Z13
 	VFMADD231PS  Z8, Z13, Z6
 	VFMADD231PS  Z9, Z13, Z7
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z8
 	VMOVUPS      320(DI), Z9
 	VBROADCASTSS 8(SI), Z10
@@ -586,7 +610,7 @@ channel4:
 	TESTQ        BX, BX
 	JNZ          block4
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col4
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -660,6 +684,8 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -696,10 +722,12 @@ start5:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row5:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col5:
 	MOVQ R12, SI
@@ -715,6 +743,7 @@ block5:
 	PCALIGN $64
 
 channel5:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z10
 	VMOVUPS      64(DI), Z11
 	VBROADCASTSS 0(SI), Z12
@@ -749,6 +778,7 @@ channel5:
 	VBROADCASTSS 4(R8)(R9*1), Z16
 	VFMADD231PS  Z10, Z16, Z8
 	VFMADD231PS  Z11, Z16, Z9
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z10
 	VMOVUPS      320(DI), Z11
 	VBROADCASTSS 8(SI), Z12
@@ -793,7 +823,7 @@ channel5:
 	TESTQ        BX, BX
 	JNZ          block5
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col5
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -877,6 +907,8 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -915,10 +947,12 @@ start6:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row6:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col6:
 	MOVQ R12, SI
@@ -934,6 +968,7 @@ block6:
 	PCALIGN $64
 
 channel6:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z12
 	VMOVUPS      64(DI), Z13
 	VBROADCASTSS 0(SI), Z14
@@ -974,6 +1009,7 @@ channel6:
 	VBROADCASTSS 4(R8)(R9*2), Z19
 	VFMADD231PS  Z12, Z19, Z10
 	VFMADD231PS  Z13, Z19, Z11
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z12
 	VMOVUPS      320(DI), Z13
 	VBROADCASTSS 8(SI), Z14
@@ -1024,7 +1060,7 @@ channel6:
 	TESTQ        BX, BX
 	JNZ          block6
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col6
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -1118,6 +1154,8 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -1158,10 +1196,12 @@ start7:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row7:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col7:
 	MOVQ R12, SI
@@ -1177,6 +1217,7 @@ block7:
 	PCALIGN $64
 
 channel7:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z14
 	VMOVUPS      64(DI), Z15
 	VBROADCASTSS 0(SI), Z16
@@ -1223,6 +1264,7 @@ channel7:
 	VBROADCASTSS 4(R8)(R9*2), Z22
 	VFMADD231PS  Z14, Z22, Z12
 	VFMADD231PS  Z15, Z22, Z13
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z14
 	VMOVUPS      320(DI), Z15
 	VBROADCASTSS 8(SI), Z16
@@ -1279,7 +1321,7 @@ channel7:
 	TESTQ        BX, BX
 	JNZ          block7
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col7
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -1383,6 +1425,8 @@ store7:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels7
 
 end7:
@@ -1425,10 +1469,12 @@ start8:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row8:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col8:
 	MOVQ R12, SI
@@ -1444,6 +1490,7 @@ block8:
 	PCALIGN $64
 
 channel8:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z16
 	VMOVUPS      64(DI), Z17
 	VBROADCASTSS 0(SI), Z18
@@ -1496,6 +1543,7 @@ channel8:
 	VBROADCASTSS 4(R8)(R10*1), Z25
 	VFMADD231PS  Z16, Z25, Z14
 	VFMADD231PS  Z17, Z25, Z15
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z16
 	VMOVUPS      320(DI), Z17
 	VBROADCASTSS 8(SI), Z18
@@ -1558,7 +1606,7 @@ channel8:
 	TESTQ        BX, BX
 	JNZ          block8
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col8
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -1672,6 +1720,8 @@ store8:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels8
 
 end8:
@@ -1716,10 +1766,12 @@ start9:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row9:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col9:
 	MOVQ R12, SI
@@ -1735,6 +1787,7 @@ block9:
 	PCALIGN $64
 
 channel9:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z18
 	VMOVUPS      64(DI), Z19
 	VBROADCASTSS 0(SI), Z20
@@ -1793,6 +1846,7 @@ channel9:
 	VBROADCASTSS 4(R8)(R10*1), Z28
 	VFMADD231PS  Z18, Z28, Z16
 	VFMADD231PS  Z19, Z28, Z17
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z18
 	VMOVUPS      320(DI), Z19
 	VBROADCASTSS 8(SI), Z20
@@ -1861,7 +1915,7 @@ channel9:
 	TESTQ        BX, BX
 	JNZ          block9
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col9
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -1985,6 +2039,8 @@ store9:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels9
 
 end9:
@@ -2031,10 +2087,12 @@ start10:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row10:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col10:
 	MOVQ R12, SI
@@ -2050,6 +2108,7 @@ block10:
 	PCALIGN $64
 
 channel10:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z20
 	VMOVUPS      64(DI), Z21
 	VBROADCASTSS 0(SI), Z22
@@ -2114,6 +2173,7 @@ channel10:
 	VBROADCASTSS 4(R8)(R9*4), Z31
 	VFMADD231PS  Z20, Z31, Z18
 	VFMADD231PS  Z21, Z31, Z19
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z20
 	VMOVUPS      320(DI), Z21
 	VBROADCASTSS 8(SI), Z22
@@ -2188,7 +2248,7 @@ channel10:
 	TESTQ        BX, BX
 	JNZ          block10
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col10
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -2322,6 +2382,8 @@ store10:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels10
 
 end10:
@@ -2370,10 +2432,12 @@ start11:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row11:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col11:
 	MOVQ R12, SI
@@ -2389,6 +2453,7 @@ block11:
 	PCALIGN $64
 
 channel11:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z22
 	VMOVUPS      64(DI), Z23
 	VBROADCASTSS 0(SI), Z24
@@ -2459,6 +2524,7 @@ channel11:
 	VBROADCASTSS 4(R8)(R9*4), Z26
 	VFMADD231PS  Z22, Z26, Z20
 	VFMADD231PS  Z23, Z26, Z21
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z22
 	VMOVUPS      320(DI), Z23
 	VBROADCASTSS 8(SI), Z24
@@ -2539,7 +2605,7 @@ channel11:
 	TESTQ        BX, BX
 	JNZ          block11
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col11
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -2683,6 +2749,8 @@ store11:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels11
 
 end11:
@@ -2733,10 +2801,12 @@ start12:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row12:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col12:
 	MOVQ R12, SI
@@ -2752,6 +2822,7 @@ block12:
 	PCALIGN $64
 
 channel12:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z24
 	VMOVUPS      64(DI), Z25
 	VBROADCASTSS 0(SI), Z26
@@ -2828,6 +2899,7 @@ channel12:
 	VBROADCASTSS 4(R8)(R11*1), Z31
 	VFMADD231PS  Z24, Z31, Z22
 	VFMADD231PS  Z25, Z31, Z23
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z24
 	VMOVUPS      320(DI), Z25
 	VBROADCASTSS 8(SI), Z26
@@ -2914,7 +2986,7 @@ channel12:
 	TESTQ        BX, BX
 	JNZ          block12
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col12
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -3068,6 +3140,8 @@ store12:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels12
 
 end12:
@@ -3120,10 +3194,12 @@ start13:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row13:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col13:
 	MOVQ R12, SI
@@ -3139,6 +3215,7 @@ block13:
 	PCALIGN $64
 
 channel13:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z26
 	VMOVUPS      64(DI), Z27
 	VBROADCASTSS 0(SI), Z28
@@ -3221,6 +3298,7 @@ channel13:
 	VBROADCASTSS 4(R8)(R11*1), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z26
 	VMOVUPS      320(DI), Z27
 	VBROADCASTSS 8(SI), Z28
@@ -3313,7 +3391,7 @@ channel13:
 	TESTQ        BX, BX
 	JNZ          block13
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col13
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -3477,6 +3555,8 @@ store13:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels13
 
 end13:
@@ -3531,10 +3611,12 @@ start14:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row14:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col14:
 	MOVQ R12, SI
@@ -3550,6 +3632,7 @@ block14:
 	PCALIGN $64
 
 channel14:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z28
 	VMOVUPS      64(DI), Z29
 	VBROADCASTSS 0(SI), Z30
@@ -3638,6 +3721,7 @@ channel14:
 	VBROADCASTSS 4(R8)(R10*2), Z31
 	VFMADD231PS  Z28, Z31, Z26
 	VFMADD231PS  Z29, Z31, Z27
+	PREFETCHT1   64(DI)(AX*1)
 	VMOVUPS      256(DI), Z28
 	VMOVUPS      320(DI), Z29
 	VBROADCASTSS 8(SI), Z30
@@ -3736,7 +3820,7 @@ channel14:
 	TESTQ        BX, BX
 	JNZ          block14
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col14
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -3910,6 +3994,8 @@ store14:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels14
 
 end14:
@@ -3917,11 +4003,13 @@ end14:
 	RET
 
 // func f32Direct14x16AVX512(t *directTile)
-TEXT ·f32Direct14x16AVX512(SB), NOSPLIT, $32-8
+TEXT ·f32Direct14x16AVX512(SB), NOSPLIT, $48-8
 	MOVQ t+0(FP), DX
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
+	MOVQ directTile_wFetch(DX), BX
+	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
@@ -3972,10 +4060,12 @@ start1:
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
 	LEAQ  (R9)(R9*4), R11
+	MOVQ  fetch-48(SP), AX
 
 row1:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col1:
 	MOVQ R12, SI
@@ -3991,6 +4081,7 @@ block1:
 	PCALIGN $64
 
 channel1:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z1
 	VBROADCASTSS 0(SI), Z2
 	VFMADD231PS  Z1, Z2, Z0
@@ -4013,7 +4104,7 @@ channel1:
 	TESTQ        BX, BX
 	JNZ          block1
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col1
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -4049,6 +4140,8 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -4076,10 +4169,12 @@ start2:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row2:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col2:
 	MOVQ R12, SI
@@ -4095,6 +4190,7 @@ block2:
 	PCALIGN $64
 
 channel2:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z2
 	VBROADCASTSS 0(SI), Z3
 	VFMADD231PS  Z2, Z3, Z0
@@ -4125,7 +4221,7 @@ channel2:
 	TESTQ        BX, BX
 	JNZ          block2
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col2
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -4171,6 +4267,8 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -4199,10 +4297,12 @@ start3:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row3:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col3:
 	MOVQ R12, SI
@@ -4218,6 +4318,7 @@ block3:
 	PCALIGN $64
 
 channel3:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z3
 	VBROADCASTSS 0(SI), Z4
 	VFMADD231PS  Z3, Z4, Z0
@@ -4256,7 +4357,7 @@ channel3:
 	TESTQ        BX, BX
 	JNZ          block3
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col3
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -4308,6 +4409,8 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -4337,10 +4440,12 @@ start4:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row4:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col4:
 	MOVQ R12, SI
@@ -4356,6 +4461,7 @@ block4:
 	PCALIGN $64
 
 channel4:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z4
 	VBROADCASTSS 0(SI), Z5
 	VFMADD231PS  Z4, Z5, Z0
@@ -4402,7 +4508,7 @@ channel4:
 	TESTQ        BX, BX
 	JNZ          block4
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col4
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -4460,6 +4566,8 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -4490,10 +4598,12 @@ start5:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row5:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col5:
 	MOVQ R12, SI
@@ -4509,6 +4619,7 @@ block5:
 	PCALIGN $64
 
 channel5:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z5
 	VBROADCASTSS 0(SI), Z6
 	VFMADD231PS  Z5, Z6, Z0
@@ -4563,7 +4674,7 @@ channel5:
 	TESTQ        BX, BX
 	JNZ          block5
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col5
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -4627,6 +4738,8 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -4658,10 +4771,12 @@ start6:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row6:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col6:
 	MOVQ R12, SI
@@ -4677,6 +4792,7 @@ block6:
 	PCALIGN $64
 
 channel6:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z6
 	VBROADCASTSS 0(SI), Z7
 	VFMADD231PS  Z6, Z7, Z0
@@ -4739,7 +4855,7 @@ channel6:
 	TESTQ        BX, BX
 	JNZ          block6
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col6
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -4809,6 +4925,8 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -4841,10 +4959,12 @@ start7:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row7:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col7:
 	MOVQ R12, SI
@@ -4860,6 +4980,7 @@ block7:
 	PCALIGN $64
 
 channel7:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z7
 	VBROADCASTSS 0(SI), Z8
 	VFMADD231PS  Z7, Z8, Z0
@@ -4930,7 +5051,7 @@ channel7:
 	TESTQ        BX, BX
 	JNZ          block7
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col7
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -5006,6 +5127,8 @@ store7:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels7
 
 end7:
@@ -5039,10 +5162,12 @@ start8:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row8:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col8:
 	MOVQ R12, SI
@@ -5058,6 +5183,7 @@ block8:
 	PCALIGN $64
 
 channel8:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z8
 	VBROADCASTSS 0(SI), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -5136,7 +5262,7 @@ channel8:
 	TESTQ        BX, BX
 	JNZ          block8
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col8
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -5218,6 +5344,8 @@ store8:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels8
 
 end8:
@@ -5252,10 +5380,12 @@ start9:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row9:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col9:
 	MOVQ R12, SI
@@ -5271,6 +5401,7 @@ block9:
 	PCALIGN $64
 
 channel9:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z9
 	VBROADCASTSS 0(SI), Z10
 	VFMADD231PS  Z9, Z10, Z0
@@ -5357,7 +5488,7 @@ channel9:
 	TESTQ        BX, BX
 	JNZ          block9
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col9
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -5445,6 +5576,8 @@ store9:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels9
 
 end9:
@@ -5480,10 +5613,12 @@ start10:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row10:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col10:
 	MOVQ R12, SI
@@ -5499,6 +5634,7 @@ block10:
 	PCALIGN $64
 
 channel10:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z10
 	VBROADCASTSS 0(SI), Z11
 	VFMADD231PS  Z10, Z11, Z0
@@ -5593,7 +5729,7 @@ channel10:
 	TESTQ        BX, BX
 	JNZ          block10
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col10
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -5687,6 +5823,8 @@ store10:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels10
 
 end10:
@@ -5723,10 +5861,12 @@ start11:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row11:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col11:
 	MOVQ R12, SI
@@ -5742,6 +5882,7 @@ block11:
 	PCALIGN $64
 
 channel11:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z11
 	VBROADCASTSS 0(SI), Z12
 	VFMADD231PS  Z11, Z12, Z0
@@ -5844,7 +5985,7 @@ channel11:
 	TESTQ        BX, BX
 	JNZ          block11
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col11
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -5944,6 +6085,8 @@ store11:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels11
 
 end11:
@@ -5981,10 +6124,12 @@ start12:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row12:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col12:
 	MOVQ R12, SI
@@ -6000,6 +6145,7 @@ block12:
 	PCALIGN $64
 
 channel12:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z12
 	VBROADCASTSS 0(SI), Z13
 	VFMADD231PS  Z12, Z13, Z0
@@ -6110,7 +6256,7 @@ channel12:
 	TESTQ        BX, BX
 	JNZ          block12
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col12
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -6216,6 +6362,8 @@ store12:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels12
 
 end12:
@@ -6254,10 +6402,12 @@ start13:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row13:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col13:
 	MOVQ R12, SI
@@ -6273,6 +6423,7 @@ block13:
 	PCALIGN $64
 
 channel13:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z13
 	VBROADCASTSS 0(SI), Z14
 	VFMADD231PS  Z13, Z14, Z0
@@ -6391,7 +6542,7 @@ channel13:
 	TESTQ        BX, BX
 	JNZ          block13
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col13
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -6503,6 +6654,8 @@ store13:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels13
 
 end13:
@@ -6542,10 +6695,12 @@ start14:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row14:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col14:
 	MOVQ R12, SI
@@ -6561,6 +6716,7 @@ block14:
 	PCALIGN $64
 
 channel14:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Z14
 	VBROADCASTSS 0(SI), Z15
 	VFMADD231PS  Z14, Z15, Z0
@@ -6687,7 +6843,7 @@ channel14:
 	TESTQ        BX, BX
 	JNZ          block14
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col14
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -6805,6 +6961,8 @@ store14:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels14
 
 end14:
@@ -6812,11 +6970,13 @@ end14:
 	RET
 
 // func f32Direct6x16AVX2(t *directTile)
-TEXT ·f32Direct6x16AVX2(SB), NOSPLIT, $32-8
+TEXT ·f32Direct6x16AVX2(SB), NOSPLIT, $48-8
 	MOVQ t+0(FP), DX
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
+	MOVQ directTile_wFetch(DX), BX
+	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
@@ -6853,10 +7013,12 @@ start1:
 	MOVQ  directTile_xPixel(DX), R9
 	LEAQ  (R9)(R9*2), R10
 	LEAQ  (R9)(R9*4), R11
+	MOVQ  fetch-48(SP), AX
 
 row1:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col1:
 	MOVQ R12, SI
@@ -6872,6 +7034,7 @@ block1:
 	PCALIGN $64
 
 channel1:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Y2
 	VMOVUPS      32(DI), Y3
 	VBROADCASTSS 0(SI), Y4
@@ -6902,7 +7065,7 @@ channel1:
 	TESTQ        BX, BX
 	JNZ          block1
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col1
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -6942,6 +7105,8 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -6972,10 +7137,12 @@ start2:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row2:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col2:
 	MOVQ R12, SI
@@ -6991,6 +7158,7 @@ block2:
 	PCALIGN $64
 
 channel2:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Y4
 	VMOVUPS      32(DI), Y5
 	VBROADCASTSS 0(SI), Y6
@@ -7033,7 +7201,7 @@ channel2:
 	TESTQ        BX, BX
 	JNZ          block2
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col2
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -7087,6 +7255,8 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -7119,10 +7289,12 @@ start3:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row3:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col3:
 	MOVQ R12, SI
@@ -7138,6 +7310,7 @@ block3:
 	PCALIGN $64
 
 channel3:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Y6
 	VMOVUPS      32(DI), Y7
 	VBROADCASTSS 0(SI), Y8
@@ -7192,7 +7365,7 @@ channel3:
 	TESTQ        BX, BX
 	JNZ          block3
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col3
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -7256,6 +7429,8 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -7290,10 +7465,12 @@ start4:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row4:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col4:
 	MOVQ R12, SI
@@ -7309,6 +7486,7 @@ block4:
 	PCALIGN $64
 
 channel4:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Y8
 	VMOVUPS      32(DI), Y9
 	VBROADCASTSS 0(SI), Y10
@@ -7375,7 +7553,7 @@ channel4:
 	TESTQ        BX, BX
 	JNZ          block4
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col4
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -7449,6 +7627,8 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -7485,10 +7665,12 @@ start5:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row5:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col5:
 	MOVQ R12, SI
@@ -7504,6 +7686,7 @@ block5:
 	PCALIGN $64
 
 channel5:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Y10
 	VMOVUPS      32(DI), Y11
 	VBROADCASTSS 0(SI), Y12
@@ -7582,7 +7765,7 @@ channel5:
 	TESTQ        BX, BX
 	JNZ          block5
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col5
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -7666,6 +7849,8 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -7704,10 +7889,12 @@ start6:
 	MOVQ    directTile_xPixel(DX), R9
 	LEAQ    (R9)(R9*2), R10
 	LEAQ    (R9)(R9*4), R11
+	MOVQ    fetch-48(SP), AX
 
 row6:
 	MOVQ R13, R12
-	MOVQ directTile_cols(DX), AX
+	MOVQ directTile_cols(DX), BX
+	MOVQ BX, cols-40(SP)
 
 col6:
 	MOVQ R12, SI
@@ -7723,6 +7910,7 @@ block6:
 	PCALIGN $64
 
 channel6:
+	PREFETCHT1   0(DI)(AX*1)
 	VMOVUPS      0(DI), Y12
 	VMOVUPS      32(DI), Y13
 	VBROADCASTSS 0(SI), Y14
@@ -7813,7 +8001,7 @@ channel6:
 	TESTQ        BX, BX
 	JNZ          block6
 	ADDQ         directTile_colStep(DX), R12
-	DECQ         AX
+	DECQ         cols-40(SP)
 	JNZ          col6
 	ADDQ         directTile_rowStep(DX), R13
 	ADDQ         directTile_wSkip(DX), DI
@@ -7907,6 +8095,8 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -7914,11 +8104,13 @@ end6:
 	RET
 
 // func f32DirectPlain14x32AVX512(t *directTile)
-TEXT ·f32DirectPlain14x32AVX512(SB), NOSPLIT, $32-8
+TEXT ·f32DirectPlain14x32AVX512(SB), NOSPLIT, $48-8
 	MOVQ t+0(FP), DX
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
+	MOVQ directTile_wFetch(DX), BX
+	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
@@ -8036,6 +8228,8 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -8148,6 +8342,8 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -8275,6 +8471,8 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -8417,6 +8615,8 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -8574,6 +8774,8 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -8746,6 +8948,8 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -8933,6 +9137,8 @@ store7:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels7
 
 end7:
@@ -9135,6 +9341,8 @@ store8:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels8
 
 end8:
@@ -9352,6 +9560,8 @@ store9:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels9
 
 end9:
@@ -9584,6 +9794,8 @@ store10:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels10
 
 end10:
@@ -9831,6 +10043,8 @@ store11:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels11
 
 end11:
@@ -10093,6 +10307,8 @@ store12:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels12
 
 end12:
@@ -10370,6 +10586,8 @@ store13:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels13
 
 end13:
@@ -10662,6 +10880,8 @@ store14:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels14
 
 end14:
@@ -10669,11 +10889,13 @@ end14:
 	RET
 
 // func f32DirectPlain14x16AVX512(t *directTile)
-TEXT ·f32DirectPlain14x16AVX512(SB), NOSPLIT, $32-8
+TEXT ·f32DirectPlain14x16AVX512(SB), NOSPLIT, $48-8
 	MOVQ t+0(FP), DX
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
+	MOVQ directTile_wFetch(DX), BX
+	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
@@ -10783,6 +11005,8 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -10881,6 +11105,8 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -10988,6 +11214,8 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -11104,6 +11332,8 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -11229,6 +11459,8 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -11363,6 +11595,8 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -11506,6 +11740,8 @@ store7:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels7
 
 end7:
@@ -11658,6 +11894,8 @@ store8:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels8
 
 end8:
@@ -11819,6 +12057,8 @@ store9:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels9
 
 end9:
@@ -11989,6 +12229,8 @@ store10:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels10
 
 end10:
@@ -12168,6 +12410,8 @@ store11:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels11
 
 end11:
@@ -12356,6 +12600,8 @@ store12:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels12
 
 end12:
@@ -12553,6 +12799,8 @@ store13:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels13
 
 end13:
@@ -12759,6 +13007,8 @@ store14:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels14
 
 end14:
@@ -12766,11 +13016,13 @@ end14:
 	RET
 
 // func f32DirectPlain6x16AVX2(t *directTile)
-TEXT ·f32DirectPlain6x16AVX2(SB), NOSPLIT, $32-8
+TEXT ·f32DirectPlain6x16AVX2(SB), NOSPLIT, $48-8
 	MOVQ t+0(FP), DX
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
+	MOVQ directTile_wFetch(DX), BX
+	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
 	MOVQ directTile_pixels(DX), BX
@@ -12872,6 +13124,8 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -12984,6 +13238,8 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -13111,6 +13367,8 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -13253,6 +13511,8 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -13410,6 +13670,8 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -13582,6 +13844,8 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
+	MOVQ    directTile_wFetchNext(DX), BX
+	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:

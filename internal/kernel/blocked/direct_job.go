@@ -66,6 +66,11 @@ func (j *directJob) tilesOf(panel, first, end int) {
 	w := j.w[group*j.panelWeights(Blocks(j.mg)*Lanes)+j.panelWeights(m):]
 	x0 := group * (j.cg / Lanes) * j.xPixels
 	y0 := (group*(j.mg/Lanes) + m/Lanes) * j.yBlock
+	fetch := 0
+	if j.panelsFirst && panel < j.groups*j.panels-1 {
+		fetch = 4 * j.panelWeights(width)
+	}
+	tile := first
 	image, in := first/j.tiles, first%j.tiles
 	for left := end - first; left > 0; image, in = image+1, 0 {
 		rest := in
@@ -81,6 +86,11 @@ func (j *directJob) tilesOf(panel, first, end int) {
 			for i, end := rest, rest+n; i < end; {
 				count, x, y := r.place(&t, i, end-i)
 				i += count
+				if fetch > 0 {
+					t.wFetchNext = 4 * width
+					t.wFetch = fetch + tile%4*t.wFetchNext
+				}
+				tile += count
 				j.compute(&t, width, image*j.xImage+x0+x, image*j.yImage+y0+y)
 			}
 			left, rest = left-n, 0
