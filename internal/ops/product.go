@@ -54,6 +54,7 @@ type multiply[T gemm.Float] struct {
 	x, y, z []T
 	scratch []T
 	each    int // elements of scratch of one product
+	batch   []gemm.Offsets
 }
 
 func (s *multiply[T]) operands(i int) (a, b gemm.Operand[T], c []T) {
@@ -110,8 +111,8 @@ func multiplyStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 		Scratch: func(b *opdef.Bound) int {
 			var p matrices
 			p.of(b.In[0].Shape, b.In[1].Shape, b.Out[0].Shape)
-			_, n := p.scratch(generic, b.Threads, gemmScratch[T])
-			return n * onnx.ElemOf[T]().Size()
+			x, y := gemm.Operand[T]{Stride: max(p.k, 1)}, gemm.Operand[T]{Stride: max(p.n, 1)}
+			return gemm.BatchScratch(gemmTable[T](generic), b.Threads, p.m, p.n, p.k, x, y) * onnx.ElemOf[T]().Size()
 		},
 		Cost: func(b *opdef.Bound) opdef.Cost {
 			var p matrices
@@ -139,15 +140,16 @@ func (s *multiply[T]) run(r *opdef.Run) error {
 			return onnx.Invalidf("expected a residual of shape %v, received %v", r.Out[0].Shape, r.In[3].Shape)
 		}
 	}
-	threads := r.Team.Threads()
-	if s.apart(threads) {
-		s.each = len(s.scratch) / threads
-		r.Team.DoWorkers(s.count, s)
+	if s.count == 1 {
+		s.one(r.Team, 0, s.scratch)
 		return nil
 	}
+	s.batch = s.batch[:0]
 	for i := range s.count {
-		s.one(r.Team, i, s.scratch)
+		s.batch = append(s.batch, gemm.Offsets{A: offsetAt(s.a, i) * s.m * s.k, B: offsetAt(s.b, i) * s.k * s.n, C: i * s.m * s.n})
 	}
+	a, b := gemm.Operand[T]{Data: s.x, Stride: max(s.k, 1)}, gemm.Operand[T]{Data: s.y, Stride: max(s.n, 1)}
+	gemm.MulBatch(s.table, r.Team, s.m, s.n, s.k, a, b, s.z, max(s.n, 1), s.e, s.batch, s.scratch)
 	return nil
 }
 

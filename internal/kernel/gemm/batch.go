@@ -58,14 +58,14 @@ func batches[T Float]() *parallel.FreeList[batchJob[T]] {
 	return any(&batches64).(*parallel.FreeList[batchJob[T]])
 }
 
-// run shares out the products, or, if there are fewer than threads, the tiles
-// of each. The bits are the same either way.
+// run shares out the products, or, if they are few and great, the tiles of
+// each. The bits are the same either way.
 func (j *batchJob[T]) run(team *parallel.Team) {
 	each := max(work(j.m, j.n, j.k), 1)
 	if each*int64(len(j.batch)) < j.t.Worth {
 		team = nil
 	}
-	if len(j.batch) < team.Threads() {
+	if threads := team.Threads(); len(j.batch) < threads || len(j.batch) < 2*threads && each >= j.t.Worth {
 		for i := range j.batch {
 			j.product(team, i, j.scratch)
 		}

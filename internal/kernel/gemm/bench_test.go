@@ -1,9 +1,11 @@
 package gemm
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/internal/kernel/kerneltest"
@@ -73,4 +75,38 @@ func benchmarkPacked(b *testing.B, t *Table[float32], m, n, k, threads int) {
 	gflops := 2 * float64(m) * float64(n) * float64(k) / best.Seconds() / 1e9
 	b.ReportMetric(gflops, "GFLOP/s")
 	b.ReportMetric(100*gflops/float64(threads)/tilePeak(t), "%tile")
+}
+
+// BenchmarkRow multiplies one row with a constant B, packed before: sizes of a recurrent step, of a decoder and of classifiers.
+// GB/s is at which the fastest run reads B, read the same of a plain loop over its bytes on one thread.
+func BenchmarkRow(b *testing.B) {
+	for _, level := range cpu.Supported()[1:] {
+		for _, s := range [][2]int{{1024, 256}, {2304, 768}, {1000, 2048}, {4096, 4096}, {4096, 25088}} {
+			for _, threads := range []int{1, 2} {
+				b.Run(fmt.Sprintf("%s/%dx%d/%d", level, s[0], s[1], threads), func(b *testing.B) {
+					benchmarkRow(b, For[float32](level), s[0], s[1], threads)
+				})
+			}
+		}
+	}
+}
+
+func benchmarkRow(b *testing.B, t *Table[float32], n, k, threads int) {
+	team := parallel.Acquire(threads)
+	defer team.Release()
+	packed := Operand[float32]{Data: align(make([]float32, PackedB(t, k, n)+alignment)), Packed: true}
+	a, c := Operand[float32]{Data: make([]float32, k), Stride: k}, make([]float32, n)
+	for i := range packed.Data {
+		packed.Data[i] = 1
+	}
+	all := unsafe.Slice((*byte)(unsafe.Pointer(&packed.Data[0])), 4*n*k)
+	read := 2 * rate(n*k, func() { bytes.IndexByte(all, 0xff) })
+	best := time.Hour
+	for b.Loop() {
+		start := time.Now()
+		Mul(t, team, 1, n, k, a, packed, c, n, Epilogue[float32]{}, nil)
+		best = min(best, time.Since(start))
+	}
+	b.ReportMetric(4*float64(n)*float64(k)/best.Seconds()/1e9, "GB/s")
+	b.ReportMetric(read, "read-GB/s")
 }

@@ -19,12 +19,20 @@ type blocks struct {
 	hidden int // count·width
 }
 
+// lstmWidth is how many hidden units a block of an LSTM should have: enough for the vector functions, few enough for threads.
+const lstmWidth = 64
+
 // cut decides on the blocks. A row of a product takes four panels at once: the four gates of an LSTM, or four panels of a gate.
 func (l *Layer[T]) cut() blocks {
 	cols := l.Table.Cols
 	b := blocks{width: cols, cols: cols, each: l.Kind.Gates()}
-	if l.Kind != LSTM && l.Hidden > 4*cols {
+	switch {
+	case l.Kind != LSTM && l.Hidden > 4*cols:
 		b.width = 4 * cols
+	case l.Kind == LSTM:
+		for b.width < lstmWidth && l.Hidden >= 8*b.width {
+			b.width *= 2
+		}
 	}
 	b.count = (l.Hidden + b.width - 1) / b.width
 	b.hidden = b.count * b.width
