@@ -328,9 +328,10 @@ func (w *winogradGen) products(vecs int) {
 	fr.word("mStep")
 	fr.word("ahead")
 	fr.word("aheadStep")
+	fr.flag("more")
 	fn := fmt.Sprintf("f32Winograd%dx%d%s", w.rows, lanes, w.name)
 	w.d("// %s multiplies 1 to %d rows by %d columns:\n//", fn, w.rows, lanes)
-	w.d("//\tfor i := range rows {\n//\t\tfor j := range %d {\n//\t\t\tsum := float32(0)", lanes)
+	w.d("//\tfor i := range rows {\n//\t\tfor j := range %d {\n//\t\t\tsum := float32(0) // or, for more, what stands in m", lanes)
 	w.d("//\t\t\tfor p := range 16 * blocks {\n//\t\t\t\tsum = fma(v[p/16*vStep+i*16+p%%16], u[p*%d+j], sum)\n//\t\t\t}", lanes)
 	w.d("//\t\t\tm[j/16*mStep+i*16+j%%16] = sum\n//\t\t}\n//\t}\n//")
 	w.d("// Meanwhile it fetches u from ahead on, aheadStep elements in 4 steps.")
@@ -342,13 +343,13 @@ func (w *winogradGen) products(vecs int) {
 		w.p("CMPQ AX, $%d\nJEQ rows%d", r, r)
 	}
 	for r := 1; r <= w.rows; r++ {
-		w.productsOf(r, vecs)
+		w.productsOf(r, vecs, fr.at["more"])
 	}
 }
 
-func (w *winogradGen) productsOf(rows, vecs int) {
+func (w *winogradGen) productsOf(rows, vecs int, more string) {
 	acc := rows * vecs
-	w.p("\nrows%d:", rows)
+	w.p("\nrows%d:\nCMPB %s, $0\nJNE more%d", rows, more, rows)
 	for i := range acc {
 		if w.regs == 32 {
 			w.op("VPXORD", i, i, i)
@@ -356,6 +357,8 @@ func (w *winogradGen) productsOf(rows, vecs int) {
 			w.op("VXORPS", i, i, i)
 		}
 	}
+	w.p("JMP block%d\nmore%d:", rows, rows)
+	w.sums(rows, vecs, "AX", "VMOVUPS %[1]s, %[2]s")
 	w.p("block%d:\nMOVQ $4, BX\nPCALIGN $64\nquarter%d:", rows, rows)
 	w.ahead(rows, 4*vecs*w.bytes/64)
 	spare := w.regs - acc - vecs
@@ -375,16 +378,24 @@ func (w *winogradGen) productsOf(rows, vecs int) {
 		}
 	}
 	w.p("ADDQ $16, SI\nADDQ $%d, DI\nDECQ BX\nJNZ quarter%d\nADDQ R8, SI\nDECQ CX\nJNZ block%d", 4*vecs*w.bytes, rows, rows)
+	w.sums(rows, vecs, "DX", "VMOVUPS %[2]s, %[1]s")
+	w.p("VZEROUPPER\nRET")
+}
+
+// sums prints a move for each vector of a tile of m.
+func (w *winogradGen) sums(rows, vecs int, base, move string) {
+	if base != "DX" {
+		w.p("MOVQ DX, %s", base)
+	}
 	for v := range vecs {
 		at := v * w.bytes % 64
 		if v > 0 && at == 0 {
-			w.p("ADDQ R9, DX")
+			w.p("ADDQ R9, %s", base)
 		}
 		for i := range rows {
-			w.p("VMOVUPS %s, %d(DX)", w.v(i*vecs+v), i*64+at)
+			w.p(move, fmt.Sprintf("%d(%s)", i*64+at, base), w.v(i*vecs+v))
 		}
 	}
-	w.p("VZEROUPPER\nRET")
 }
 
 // ahead prints what fetches 2, 4 or 8 lines of the weights of a later product

@@ -83,9 +83,9 @@ type winogradTable struct {
 	width int // output channels of a panel
 	// product sums width products: of rows 16 elements apart in each of so
 	// many blocks of v, vStep apart, by a panel of u. The blocks of m are mStep
-	// apart. Weights ahead may be fetched meanwhile, aheadStep in 4 steps.
-	// narrow is for panels of one block.
-	product, narrow func(rows, blocks int, v []float32, vStep int, u, m []float32, mStep, ahead, aheadStep int)
+	// apart; with more, the sums there go on. Weights ahead may be fetched
+	// meanwhile, aheadStep in 4 steps. narrow is for panels of one block.
+	product, narrow func(rows, blocks int, v []float32, vStep int, u, m []float32, mStep, ahead, aheadStep int, more bool)
 	transforms      [2]winogradTransforms // of the forms
 }
 
@@ -142,25 +142,27 @@ func winogradFits(g *conv.Geometry) bool {
 	return c >= Lanes && m >= Lanes && (g.Groups == 1 || c%Lanes == 0 && m%Lanes == 0)
 }
 
-// What work costs on one core, in fused multiplications at its peak: weights
-// are read from the third cache or from memory while others are multiplied,
-// and the two transforms take about the same time.
+// What work costs on one core, in fused multiplications at its peak. The
+// weights of a network do not stay in the caches from one run to the next:
+// they count as read at 17 GB/s, so that a form with more of them must save
+// much elsewhere. That decides for F(2x2) at 14x14 pixels, where F(4x4) gains
+// nothing once its weights come from memory, and for none at 7x7.
 const (
-	weightCost    = 18 // of an element of packed weights
-	transformCost = 7  // of a place of a tile and channel
+	weightCost    = 28 // to read an element of packed weights
+	transformCost = 7  // of a place of a tile and channel, in either transform
 )
 
 // directCost is what an image costs without a transform.
 func directCost(g *conv.Geometry) float64 {
-	return 9 * channelPairs(g) * max(float64(g.Pixels()), weightCost)
+	return 9 * channelPairs(g) * (float64(g.Pixels()) + weightCost)
 }
 
 // cost is what an image costs. Small images have few tiles for the many
-// weights.
+// weights. The number of images does not count: it must not change the sums.
 func (f *winogradForm) cost(g *conv.Geometry) float64 {
 	tiles := float64(ceil(g.Out[0], f.side)) * float64(ceil(g.Out[1], f.side))
 	channels := float64(Blocks(g.C/g.Groups)+Blocks(g.M/g.Groups)) * Lanes * float64(g.Groups)
-	return float64(f.products) * (channelPairs(g)*max(tiles, weightCost) + transformCost*tiles*channels)
+	return float64(f.products) * (channelPairs(g)*(tiles+weightCost) + transformCost*tiles*channels)
 }
 
 // channelPairs counts the multiplications for a pixel and a tap.
@@ -175,23 +177,20 @@ func (w *winograd) format() string {
 func (w *winograd) packedWeights() int { return w.g.Groups * w.groupWeights() }
 
 // groupWeights counts the packed weights of a group of channels.
-func (w *winograd) groupWeights() int { return w.mb * Lanes * w.columnWeights() }
+func (w *winograd) groupWeights() int { return w.products * w.mb * Lanes * w.cb * Lanes }
 
-// columnWeights counts the packed weights of an output channel.
-func (w *winograd) columnWeights() int { return w.products * w.cb * Lanes }
-
-// packWeights writes panels of t.width output channels, each of all places of
-// the transformed weights of all input channels.
+// packWeights writes, for each place, panels of t.width output channels of the
+// transformed weights.
 func (w *winograd) packWeights(dst, weights []float32) {
 	clear(dst[:w.packedWeights()])
 	cg, mg := w.g.C/w.g.Groups, w.g.M/w.g.Groups
 	for m := range w.g.M {
 		group, in := m/mg, m%mg
-		panel := in / w.t.width * w.t.width
-		width := min(w.t.width, w.mb*Lanes-panel)
-		to := dst[group*w.groupWeights()+panel*w.columnWeights():]
+		panel := in / w.t.width
+		width := min(w.t.width, w.mb*Lanes-panel*w.t.width)
+		to := dst[w.weightsAt(group, panelPlace{panel, 0})+in%w.t.width:]
 		for c := range cg {
-			w.transformWeights(to[c*width+in-panel:], w.cb*Lanes*width, weights[(m*cg+c)*9:][:9])
+			w.transformWeights(to[c*width:], w.mb*Lanes*w.cb*Lanes, weights[(m*cg+c)*9:][:9])
 		}
 	}
 }

@@ -8,7 +8,7 @@ package blocked
 //
 //	for i := range rows {
 //		for j := range 16 {
-//			sum := float32(0)
+//			sum := float32(0) // or, for more, what stands in m
 //			for p := range 16 * blocks {
 //				sum = fma(v[p/16*vStep+i*16+p%16], u[p*16+j], sum)
 //			}
@@ -19,13 +19,13 @@ package blocked
 // Meanwhile it fetches u from ahead on, aheadStep elements in 4 steps.
 //
 //go:noescape
-func f32Winograd14x16AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int)
+func f32Winograd14x16AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
 
 // f32Winograd14x32AVX512 multiplies 1 to 14 rows by 32 columns:
 //
 //	for i := range rows {
 //		for j := range 32 {
-//			sum := float32(0)
+//			sum := float32(0) // or, for more, what stands in m
 //			for p := range 16 * blocks {
 //				sum = fma(v[p/16*vStep+i*16+p%16], u[p*32+j], sum)
 //			}
@@ -36,7 +36,7 @@ func f32Winograd14x16AVX512(rows int, blocks int, v []float32, vStep int, u []fl
 // Meanwhile it fetches u from ahead on, aheadStep elements in 4 steps.
 //
 //go:noescape
-func f32Winograd14x32AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int)
+func f32Winograd14x32AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
 
 // f32WinogradIn2RowsAVX512 transforms n pixels of 4 rows:
 //
@@ -134,7 +134,7 @@ func f32WinogradOut4RowsAVX512(n int, rows int, t []float32, bias []float32, res
 //
 //	for i := range rows {
 //		for j := range 16 {
-//			sum := float32(0)
+//			sum := float32(0) // or, for more, what stands in m
 //			for p := range 16 * blocks {
 //				sum = fma(v[p/16*vStep+i*16+p%16], u[p*16+j], sum)
 //			}
@@ -145,7 +145,7 @@ func f32WinogradOut4RowsAVX512(n int, rows int, t []float32, bias []float32, res
 // Meanwhile it fetches u from ahead on, aheadStep elements in 4 steps.
 //
 //go:noescape
-func f32Winograd6x16AVX2(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int)
+func f32Winograd6x16AVX2(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
 
 // f32WinogradIn2RowsAVX2 transforms n pixels of 4 rows:
 //

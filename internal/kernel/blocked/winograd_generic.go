@@ -45,10 +45,12 @@ func winogradOut4(m *[winogradPoints]float32) [winogradPoints]float32 {
 }
 
 // f32WinogradGeneric is a product with panels of one block.
-func f32WinogradGeneric(rows, blocks int, v []float32, vStep int, u, m []float32, _, _, _ int) {
+func f32WinogradGeneric(rows, blocks int, v []float32, vStep int, u, m []float32, _, _, _ int, more bool) {
 	for i := range rows {
 		sums := m[i*Lanes:][:Lanes]
-		clear(sums)
+		if !more {
+			clear(sums)
+		}
 		for p := range blocks * Lanes {
 			x := v[p/Lanes*vStep+i*Lanes+p%Lanes]
 			for j, w := range u[p*Lanes:][:Lanes] {

@@ -7,43 +7,39 @@ import (
 )
 
 const (
-	// winogradCache is how many elements stay in the second cache of a core.
-	winogradCache = 420_000
-	// Tiles of a group: at most, and at least where each thread takes groups.
+	// Tiles of a group: at most, so that the weights of a place are read from
+	// the first or second cache for most of them, and at least where each
+	// thread takes groups.
 	winogradMost  = 56
 	winogradLeast = 14
 	winogradFew   = 4
+	// winogradBlocks is how many blocks of channels are summed at a time, so
+	// that their weights stay in the first cache for all tiles.
+	winogradBlocks = 16
 )
 
 // A winogradCut says how the work is shared. The sums do not depend on it.
 type winogradCut struct {
 	groups int  // of tiles, for each group of channels
 	most   int  // tiles of the greatest
-	chunk  int  // panels whose products for one place follow each other
-	shared bool // the threads work on one group at a time, on chunks of it
+	shared bool // the threads work on one group at a time, on chunks of its panels
+	chunk  int  // panels whose products for one place follow each other, so that V is read once
 }
 
-// share cuts the work for so many threads.
+// share cuts the work for so many threads: into groups of tiles for each, or,
+// where these would be too small for so many weights, into panels.
 func (w *winograd) share(threads int) winogradCut {
-	groups := max(ceil(w.tiles, winogradMost), 1)
-	if threads == 1 {
-		return w.cutInto(groups, w.panels(), false)
+	c := winogradCut{groups: max(ceil(w.tiles, winogradMost), 1), chunk: w.panels()}
+	if threads > 1 && w.g.Groups*c.groups < 4*threads {
+		even := ceil(ceil(w.g.Groups*c.groups, threads)*threads, w.g.Groups)
+		size := w.tiles / even
+		if size >= winogradLeast || size >= winogradFew && w.panels() < threads {
+			c.groups = even
+		} else {
+			c.shared, c.chunk = true, ceil(w.panels(), 2*threads)
+		}
 	}
-	even := ceil(ceil(w.g.Groups*groups, threads)*threads, w.g.Groups)
-	size := w.tiles / even
-	if size >= winogradLeast || size >= winogradFew && w.panels() < threads {
-		return w.cutInto(even, w.panels(), false)
-	}
-	return w.cutInto(groups, ceil(w.panels(), threads), w.g.Groups*groups < 4*threads)
-}
-
-// cutInto chooses the chunks: single panels, if V stays in the cache between
-// them, otherwise as many as possible, so that V is read once.
-func (w *winograd) cutInto(groups, panels int, shared bool) winogradCut {
-	c := winogradCut{groups: groups, most: ceil(w.tiles, groups), chunk: 1, shared: shared}
-	if w.products*(w.cb*Lanes*(c.most+w.t.width)+w.t.width*c.most) > winogradCache {
-		c.chunk = panels
-	}
+	c.most = ceil(w.tiles, c.groups)
 	return c
 }
 
@@ -78,8 +74,9 @@ func (w *winograd) scratch(threads int) int {
 	return most
 }
 
-// A winogradJob is a convolution on its way. Its tiles are, by phase, groups
-// of tiles, or blocks of the input and chunks of the output of one group.
+// A winogradJob is a convolution on its way, a task. What it hands out is, by
+// phase, groups of tiles, or blocks of the input and chunks of the output of
+// one group.
 type winogradJob struct {
 	*winograd
 	winogradCut
@@ -152,9 +149,7 @@ func (j *winogradJob) Tile(worker, i int) {
 		for b := range j.cb {
 			j.input(i/j.groups, b, tiles, v, t)
 		}
-		for c := range ceil(j.panels(), j.chunk) {
-			j.output(i/j.groups, c, tiles, v, m, t)
-		}
+		j.output(i/j.groups, 0, tiles, v, m, t)
 	}
 }
 
@@ -225,13 +220,20 @@ func (j *winogradJob) inStrip(s tileStrip, block int, t []float32) {
 	}
 }
 
+// A panelPlace is one place of a panel of output channels.
+type panelPlace struct{ panel, place int }
+
 // output computes a chunk of the panels of output channels.
 func (j *winogradJob) output(group, chunk int, tiles tileSpan, v, m, t []float32) {
 	first := chunk * j.chunk
 	last := min(first+j.chunk, j.panels())
 	for place := range j.products {
 		for p := first; p < last; p++ {
-			j.multiply(group, p, place, tiles, v, m[(p-first)*j.t.width*tiles.n:])
+			at, next := panelPlace{p, place}, panelPlace{p + 1, place}
+			if next.panel == last {
+				next = panelPlace{first, place + 1}
+			}
+			j.multiply(group, at, next, tiles, v, m[(p-first)*j.t.width*tiles.n:])
 		}
 	}
 	per := j.t.width / Lanes
@@ -240,26 +242,35 @@ func (j *winogradJob) output(group, chunk int, tiles tileSpan, v, m, t []float32
 	}
 }
 
+// weightsAt returns where the weights of a place of a panel begin.
+func (w *winograd) weightsAt(group int, p panelPlace) int {
+	return group*w.groupWeights() + (p.place*w.mb*Lanes+p.panel*w.t.width)*w.cb*Lanes
+}
+
 // multiply computes the products of one place of a panel. Meanwhile it fetches
-// the weights of the next.
-func (j *winogradJob) multiply(group, p, place int, tiles tileSpan, v, m []float32) {
-	blocks := min(j.t.width/Lanes, j.mb-p*j.t.width/Lanes)
-	size := j.cb * blocks * Lanes * Lanes
-	u := j.u[group*j.groupWeights()+p*j.t.width*j.columnWeights()+place*size:]
-	product, next := j.t.product, size
+// the weights of the next, if there is one.
+func (j *winogradJob) multiply(group int, p, next panelPlace, tiles tileSpan, v, m []float32) {
+	blocks := min(j.t.width/Lanes, j.mb-p.panel*j.t.width/Lanes)
+	product := j.t.product
 	if blocks*Lanes < j.t.width {
 		product = j.t.narrow
 	}
-	if j.chunk > 1 {
-		next = j.t.width * j.columnWeights()
-	}
-	vStep, mStep := j.vStep(tiles.n), j.mStep(tiles.n, j.chunk)
+	u := j.u[j.weightsAt(group, p):]
+	ahead := j.weightsAt(group, next) - j.weightsAt(group, p)
+	v, m = v[p.place*j.vStep(tiles.n):], m[p.place*j.mStep(tiles.n, j.chunk):]
 	parts := ceil(tiles.n, j.t.rows)
 	step := aheadOf(blocks, parts)
-	for part, i := 0, 0; part < parts; part++ {
-		rows := ceil(tiles.n-i, parts-part)
-		product(rows, j.cb, v[place*vStep+i*Lanes:], tiles.n*Lanes, u, m[place*mStep+i*Lanes:], tiles.n*Lanes, next+part*step*4*j.cb, step)
-		i += rows
+	for b := 0; b < j.cb; b += winogradBlocks {
+		n := min(j.cb-b, winogradBlocks)
+		at := b * Lanes * blocks * Lanes
+		for part, i := 0, 0; part < parts; part++ {
+			rows := ceil(tiles.n-i, parts-part)
+			if part*step >= 4*blocks*Lanes {
+				step = 0 // all is fetched
+			}
+			product(rows, n, v[(b*tiles.n+i)*Lanes:], tiles.n*Lanes, u[at:], m[i*Lanes:], tiles.n*Lanes, ahead+part*step*4*n, step, b > 0)
+			i += rows
+		}
 	}
 }
 

@@ -202,16 +202,21 @@ func TestWinograd_hostile(t *testing.T) {
 func TestWinograd_choice(t *testing.T) {
 	best := Best()
 	same := func(c, m, size int) *conv.Geometry { return winogradGeometry(t, 1, c, m, 1, size, size, 1, 1, 1, 1) }
-	for _, g := range []*conv.Geometry{same(16, 16, 112), same(64, 64, 56), same(128, 128, 28), same(256, 256, 14)} {
-		require.NotNil(t, newWinograd(best, g, Options{}), "%d channels", g.C)
-		require.Nil(t, newWinograd(best, g, Options{Direct: true}))
-		require.Nil(t, newWinograd(best, g, Options{PlainInput: true}))
+	for side, gs := range map[int][]*conv.Geometry{
+		4: {same(16, 16, 112), same(64, 64, 56), same(128, 128, 28), same(512, 512, 28)},
+		2: {same(256, 256, 14), same(96, 48, 14), same(256, 256, 8)},
+	} {
+		for _, g := range gs {
+			require.Equal(t, side, newWinograd(best, g, Options{}).(*winograd).side, "%d channels, %v", g.C, g.Out)
+			require.Nil(t, newWinograd(best, g, Options{Direct: true}))
+			require.Nil(t, newWinograd(best, g, Options{PlainInput: true}))
+		}
 	}
 	strided, err := conv.NewGeometry(1, 64, 64, 1, []int{56, 56}, []int{3, 3}, []int{2, 2}, nil, nil)
 	require.NoError(t, err)
 	row, err := conv.NewGeometry(1, 64, 64, 1, []int{56}, []int{3}, nil, nil, nil)
 	require.NoError(t, err)
-	for _, g := range []*conv.Geometry{strided, row, same(8, 64, 56), same(64, 8, 56), same(512, 512, 1), winogradGeometry(t, 1, 32, 32, 32, 56, 56), winogradGeometry(t, 1, 32, 32, 1, 56, 56, 3, 1, 1, 1)} {
+	for _, g := range []*conv.Geometry{strided, row, same(8, 64, 56), same(64, 8, 56), same(512, 512, 1), same(512, 512, 7), winogradGeometry(t, 1, 32, 32, 32, 56, 56), winogradGeometry(t, 1, 32, 32, 1, 56, 56, 3, 1, 1, 1)} {
 		require.Nil(t, newWinograd(best, g, Options{}))
 	}
 }
@@ -232,7 +237,7 @@ func TestWinograd_noAllocations(t *testing.T) {
 
 func FuzzWinograd(f *testing.F) {
 	f.Add(uint64(1), uint8(1), uint8(16), uint8(32), uint8(7), uint8(7), uint8(40))
-	f.Add(uint64(2), uint8(2), uint8(33), uint8(16), uint8(1), uint8(70), uint8(0))
+	f.Add(uint64(2), uint8(2), uint8(33), uint8(16), uint8(1), uint8(70), uint8(40))
 	f.Fuzz(func(t *testing.T, seed uint64, n, c, m, h, w, pads uint8) {
 		p := []int{int(pads) % 3, int(pads) / 3 % 3, int(pads) / 9 % 3, int(pads) / 27 % 3}
 		g, err := conv.NewGeometry(int(n)%3+1, int(c)%64+16, int(m)%64+16, 1, []int{int(h)%40 + 1, int(w)%80 + 1}, []int{3, 3}, nil, nil, p)
@@ -245,29 +250,35 @@ func FuzzWinograd(f *testing.F) {
 	})
 }
 
+// BenchmarkWinograd counts FLOP as of a direct convolution. As in a network,
+// the weights of other layers pass by between two runs.
 func BenchmarkWinograd(b *testing.B) {
-	for _, s := range [][3]int{{64, 64, 56}, {128, 128, 28}, {256, 256, 14}, {512, 512, 7}} {
-		for threads := 1; threads <= 2; threads++ {
-			b.Run(fmt.Sprintf("%dx%dx%d/%d", s[0], s[1], s[2], threads), func(b *testing.B) {
-				g := winogradGeometry(b, 1, s[0], s[1], 1, s[2], s[2], 1, 1, 1, 1)
-				k := makeWinograd(Best(), g, 1)
-				c := newWinogradCase(b, g)
-				// As in a network, the weights of other layers pass by between two runs.
-				us := make([][]float32, 1+(32<<20)/k.packedWeights()/4)
-				for i := range us {
-					us[i] = make([]float32, k.packedWeights())
-					k.packWeights(us[i], c.w)
-				}
-				y := make([]float32, Len(1, g.M, g.Pixels()))
-				scratch := make([]float32, k.scratch(threads))
-				team := parallel.Acquire(threads)
-				defer team.Release()
-				e := &Epilogue{Bias: c.bias}
-				for i := 0; b.Loop(); i++ {
-					k.run(team, c.x, us[i%len(us)], e, y, scratch)
-				}
-				b.ReportMetric(2*9*float64(g.C*g.ImageOut())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
-			})
+	for _, s := range [][3]int{{64, 64, 56}, {128, 128, 28}, {256, 256, 28}, {256, 256, 14}, {512, 512, 7}} {
+		for form := range winogradForms {
+			for threads := 1; threads <= 2; threads++ {
+				b.Run(fmt.Sprintf("%dx%dx%d/F%d/%d", s[0], s[1], s[2], winogradForms[form].side, threads), func(b *testing.B) {
+					benchmarkWinograd(b, winogradGeometry(b, 1, s[0], s[1], 1, s[2], s[2], 1, 1, 1, 1), form, threads)
+				})
+			}
 		}
 	}
+}
+
+func benchmarkWinograd(b *testing.B, g *conv.Geometry, form, threads int) {
+	k := makeWinograd(Best(), g, form)
+	c := newWinogradCase(b, g)
+	us := make([][]float32, 1+(32<<20)/k.packedWeights()/4)
+	for i := range us {
+		us[i] = make([]float32, k.packedWeights())
+		k.packWeights(us[i], c.w)
+	}
+	y := make([]float32, Len(1, g.M, g.Pixels()))
+	scratch := make([]float32, k.scratch(threads))
+	team := parallel.Acquire(threads)
+	defer team.Release()
+	e := &Epilogue{Bias: c.bias}
+	for i := 0; b.Loop(); i++ {
+		k.run(team, c.x, us[i%len(us)], e, y, scratch)
+	}
+	b.ReportMetric(2*9*float64(g.C*g.ImageOut())*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
 }
