@@ -39,8 +39,19 @@ func rate(work int, f func()) float64 {
 
 // products are the sizes of layers of transformers, convolutions and classifiers.
 var products = [][3]int{
-	{128, 384, 384}, {128, 1536, 384}, {128, 384, 1536}, {128, 768, 768}, {128, 3072, 768}, {128, 768, 3072},
-	{197, 768, 768}, {197, 2304, 768}, {197, 3072, 768}, {197, 768, 3072}, {512, 512, 512}, {1024, 1024, 1024}, {64, 128, 1600},
+	{128, 384, 384},
+	{128, 1536, 384},
+	{128, 384, 1536},
+	{128, 768, 768},
+	{128, 3072, 768},
+	{128, 768, 3072},
+	{197, 768, 768},
+	{197, 2304, 768},
+	{197, 3072, 768},
+	{197, 768, 3072},
+	{512, 512, 512},
+	{1024, 1024, 1024},
+	{64, 128, 1600},
 }
 
 // BenchmarkPacked multiplies with a constant B, packed before. best is the fastest run, tile the share that it is of the
