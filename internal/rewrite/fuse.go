@@ -13,6 +13,7 @@ func (p *optimiser) fuse() error {
 	return graphs(p.g, func(g *onnx.Graph) error {
 		p.fuseConvs(g)
 		p.merge(g, "Add", p.fuseBias)
+		p.fuseProducts(g)
 		p.merge(g, "Relu", p.fuseRelu)
 		return nil
 	})
@@ -86,7 +87,7 @@ func (p *optimiser) fuseRelu(relu *onnx.Node) bool {
 	switch {
 	case is(n, "Gemm") && n.Float("alpha", 1) == 1:
 		p.takeOver(n, relu, "GemmRelu")
-	case isPrivate(n, "MatMulAdd"):
+	case isPrivate(n, "MatMulAdd") && n.Attr("activation") == nil:
 		p.takeOver(n, relu, "MatMulAdd")
 		n.SetAttr(onnx.Int("relu", 1))
 	default:

@@ -122,3 +122,12 @@ func TestOptimise_attentions(t *testing.T) {
 		requireLevels(t, "attention", ins...)
 	}
 }
+
+func TestOptimise_fuseProducts(t *testing.T) {
+	r := rand.New(rand.NewPCG(9, 10))
+	for _, n := range []int{0, 1, 3} {
+		d, err := rewrite.WideTensor(drawnTensor(t, r, n, 4))
+		require.NoError(t, err)
+		requireLevels(t, "fuseproduct", drawnTensor(t, r, n, 5, 4), drawnTensor(t, r, n, 5, 3), d, drawnTensor(t, r, 1, 5, 3))
+	}
+}
