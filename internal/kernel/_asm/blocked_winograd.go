@@ -313,12 +313,13 @@ func (w *winogradGen) outRows() {
 // products prints the tile of a product: input channels are the steps, tiles
 // of the image the rows, output channels the columns.
 //
-// Registers: SI v, R8 from its last lane to the next block; DI u; DX m, R9 its
-// next block; CX blocks, BX quarters of a block; R10 weights to come, R11 how
+// Registers: SI v, R12 where it began, R8 from its last lane to the next block;
+// DI u; DX m, R9 its next block; R13 times left, CX blocks, BX quarters of a block; R10 weights to come, R11 how
 // far they move in a quarter.
 func (w *winogradGen) products(vecs int) {
 	lanes := w.bytes / 4 * vecs
 	fr := newFrame()
+	fr.word("times")
 	fr.word("rows")
 	fr.word("blocks")
 	fr.slice("v", "float32")
@@ -330,26 +331,26 @@ func (w *winogradGen) products(vecs int) {
 	fr.word("aheadStep")
 	fr.flag("more")
 	fn := fmt.Sprintf("f32Winograd%dx%d%s", w.rows, lanes, w.name)
-	w.d("// %s multiplies 1 to %d rows by %d columns:\n//", fn, w.rows, lanes)
-	w.d("//\tfor i := range rows {\n//\t\tfor j := range %d {\n//\t\t\tsum := float32(0) // or, for more, what stands in m", lanes)
+	w.d("// %s multiplies, several times, 1 to %d rows by %d columns:\n//", fn, w.rows, lanes)
+	w.d("//\tfor i := range times * rows {\n//\t\tfor j := range %d {\n//\t\t\tsum := float32(0) // or, for more, what stands in m", lanes)
 	w.d("//\t\t\tfor p := range 16 * blocks {\n//\t\t\t\tsum = fma(v[p/16*vStep+i*16+p%%16], u[p*%d+j], sum)\n//\t\t\t}", lanes)
 	w.d("//\t\t\tm[j/16*mStep+i*16+j%%16] = sum\n//\t\t}\n//\t}\n//")
 	w.d("// Meanwhile it fetches u from ahead on, aheadStep elements in 4 steps.")
 	w.entry(fn, fr)
 	w.p("MOVQ %s, R10\nMOVQ %s, R11\nSHLQ $2, R11", fr.at["ahead"], fr.at["aheadStep"])
 	w.p("MOVQ %s, SI\nMOVQ %s, R8\nMOVQ %s, DI\nMOVQ %s, DX\nMOVQ %s, R9\nLEAQ (DI)(R10*4), R10", fr.at["v"], fr.at["vStep"], fr.at["u"], fr.at["m"], fr.at["mStep"])
-	w.p("SHLQ $2, R8\nSUBQ $64, R8\nSHLQ $2, R9\nMOVQ %s, CX\nMOVQ %s, AX", fr.at["blocks"], fr.at["rows"])
+	w.p("SHLQ $2, R8\nSUBQ $64, R8\nSHLQ $2, R9\nMOVQ %s, R13\nMOVQ %s, AX", fr.at["times"], fr.at["rows"])
 	for r := w.rows; r > 1; r-- {
 		w.p("CMPQ AX, $%d\nJEQ rows%d", r, r)
 	}
 	for r := 1; r <= w.rows; r++ {
-		w.productsOf(r, vecs, fr.at["more"])
+		w.productsOf(r, vecs, fr)
 	}
 }
 
-func (w *winogradGen) productsOf(rows, vecs int, more string) {
+func (w *winogradGen) productsOf(rows, vecs int, fr *frame) {
 	acc := rows * vecs
-	w.p("\nrows%d:\nCMPB %s, $0\nJNE more%d", rows, more, rows)
+	w.p("\nrows%d:\nMOVQ SI, R12\nMOVQ %s, DI\nMOVQ %s, CX\nCMPB %s, $0\nJNE more%d", rows, fr.at["u"], fr.at["blocks"], fr.at["more"], rows)
 	for i := range acc {
 		if w.regs == 32 {
 			w.op("VPXORD", i, i, i)
@@ -358,7 +359,7 @@ func (w *winogradGen) productsOf(rows, vecs int, more string) {
 		}
 	}
 	w.p("JMP block%d\nmore%d:", rows, rows)
-	w.sums(rows, vecs, "AX", "VMOVUPS %[1]s, %[2]s")
+	w.sums(rows, vecs, "VMOVUPS %[1]s, %[2]s")
 	w.p("block%d:\nMOVQ $4, BX\nPCALIGN $64\nquarter%d:", rows, rows)
 	w.ahead(rows, 4*vecs*w.bytes/64)
 	spare := w.regs - acc - vecs
@@ -378,37 +379,35 @@ func (w *winogradGen) productsOf(rows, vecs int, more string) {
 		}
 	}
 	w.p("ADDQ $16, SI\nADDQ $%d, DI\nDECQ BX\nJNZ quarter%d\nADDQ R8, SI\nDECQ CX\nJNZ block%d", 4*vecs*w.bytes, rows, rows)
-	w.sums(rows, vecs, "DX", "VMOVUPS %[2]s, %[1]s")
+	w.sums(rows, vecs, "VMOVUPS %[2]s, %[1]s")
+	w.p("LEAQ %d(R12), SI\nADDQ $%d, DX\nDECQ R13\nJNZ rows%d", rows*64, rows*64, rows)
 	w.p("VZEROUPPER\nRET")
 }
 
 // sums prints a move for each vector of a tile of m.
-func (w *winogradGen) sums(rows, vecs int, base, move string) {
-	if base != "DX" {
-		w.p("MOVQ DX, %s", base)
-	}
+func (w *winogradGen) sums(rows, vecs int, move string) {
+	w.p("MOVQ DX, AX")
 	for v := range vecs {
 		at := v * w.bytes % 64
 		if v > 0 && at == 0 {
-			w.p("ADDQ R9, %s", base)
+			w.p("ADDQ R9, AX")
 		}
 		for i := range rows {
-			w.p(move, fmt.Sprintf("%d(%s)", i*64+at, base), w.v(i*vecs+v))
+			w.p(move, fmt.Sprintf("%d(AX)", i*64+at), w.v(i*vecs+v))
 		}
 	}
 }
 
-// ahead prints what fetches 2, 4 or 8 lines of the weights of a later product
-// to the second cache, if anything.
+// ahead prints what fetches as many lines as R11 moves R10, 1, 2, 4 or 8, of
+// the weights of the next product to the second cache.
 func (w *winogradGen) ahead(rows, most int) {
-	w.p("CMPQ R11, $128\nJLT ready%d", rows)
-	for i := 0; i < most; i += 2 {
-		if i == 2 || i == 4 {
-			w.p("CMPQ R11, $%d\nJLT fetched%d", i*128, rows)
+	for i := range most {
+		if i&(i-1) == 0 && i > 0 {
+			w.p("CMPQ R11, $%d\nJLE fetched%d", i*64, rows)
 		}
-		w.p("PREFETCHT1 %d(R10)\nPREFETCHT1 %d(R10)", i*64, i*64+64)
+		w.p("PREFETCHT1 %d(R10)", i*64)
 	}
-	w.p("fetched%d:\nADDQ R11, R10\nready%d:", rows, rows)
+	w.p("fetched%d:\nADDQ R11, R10", rows)
 }
 
 // blockedWinograd writes the pair of package blocked.

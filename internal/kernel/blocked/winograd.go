@@ -81,11 +81,11 @@ var winogradForms = func() (f [2]winogradForm) {
 type winogradTable struct {
 	rows  int // tiles of the image in a tile of the product
 	width int // output channels of a panel
-	// product sums width products: of rows 16 elements apart in each of so
-	// many blocks of v, vStep apart, by a panel of u. The blocks of m are mStep
+	// product sums width products: of times*rows rows 16 elements apart in each
+	// of so many blocks of v, vStep apart, by a panel of u. The blocks of m are mStep
 	// apart; with more, the sums there go on. Weights ahead may be fetched
 	// meanwhile, aheadStep in 4 steps. narrow is for panels of one block.
-	product, narrow func(rows, blocks int, v []float32, vStep int, u, m []float32, mStep, ahead, aheadStep int, more bool)
+	product, narrow func(times, rows, blocks int, v []float32, vStep int, u, m []float32, mStep, ahead, aheadStep int, more bool)
 	transforms      [2]winogradTransforms // of the forms
 }
 

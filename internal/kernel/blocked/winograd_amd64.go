@@ -4,9 +4,9 @@
 
 package blocked
 
-// f32Winograd14x16AVX512 multiplies 1 to 14 rows by 16 columns:
+// f32Winograd14x16AVX512 multiplies, several times, 1 to 14 rows by 16 columns:
 //
-//	for i := range rows {
+//	for i := range times * rows {
 //		for j := range 16 {
 //			sum := float32(0) // or, for more, what stands in m
 //			for p := range 16 * blocks {
@@ -19,11 +19,11 @@ package blocked
 // Meanwhile it fetches u from ahead on, aheadStep elements in 4 steps.
 //
 //go:noescape
-func f32Winograd14x16AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
+func f32Winograd14x16AVX512(times int, rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
 
-// f32Winograd14x32AVX512 multiplies 1 to 14 rows by 32 columns:
+// f32Winograd14x32AVX512 multiplies, several times, 1 to 14 rows by 32 columns:
 //
-//	for i := range rows {
+//	for i := range times * rows {
 //		for j := range 32 {
 //			sum := float32(0) // or, for more, what stands in m
 //			for p := range 16 * blocks {
@@ -36,7 +36,7 @@ func f32Winograd14x16AVX512(rows int, blocks int, v []float32, vStep int, u []fl
 // Meanwhile it fetches u from ahead on, aheadStep elements in 4 steps.
 //
 //go:noescape
-func f32Winograd14x32AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
+func f32Winograd14x32AVX512(times int, rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
 
 // f32WinogradIn2RowsAVX512 transforms n pixels of 4 rows:
 //
@@ -130,9 +130,9 @@ func f32WinogradOut4ColsAVX512(n int, m []float32, mStep int, t []float32)
 //go:noescape
 func f32WinogradOut4RowsAVX512(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
 
-// f32Winograd6x16AVX2 multiplies 1 to 6 rows by 16 columns:
+// f32Winograd6x16AVX2 multiplies, several times, 1 to 6 rows by 16 columns:
 //
-//	for i := range rows {
+//	for i := range times * rows {
 //		for j := range 16 {
 //			sum := float32(0) // or, for more, what stands in m
 //			for p := range 16 * blocks {
@@ -145,7 +145,7 @@ func f32WinogradOut4RowsAVX512(n int, rows int, t []float32, bias []float32, res
 // Meanwhile it fetches u from ahead on, aheadStep elements in 4 steps.
 //
 //go:noescape
-func f32Winograd6x16AVX2(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
+func f32Winograd6x16AVX2(times int, rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
 
 // f32WinogradIn2RowsAVX2 transforms n pixels of 4 rows:
 //

@@ -19,22 +19,22 @@ DATA winogradOut<>+16(SB)/4, $0x3ea66000
 DATA winogradOut<>+20(SB)/4, $0x40580000
 GLOBL winogradOut<>(SB), RODATA|NOPTR, $24
 
-// func f32Winograd14x16AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
-TEXT ·f32Winograd14x16AVX512(SB), NOSPLIT, $0-121
-	MOVQ ahead+104(FP), R10
-	MOVQ aheadStep+112(FP), R11
+// func f32Winograd14x16AVX512(times int, rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
+TEXT ·f32Winograd14x16AVX512(SB), NOSPLIT, $0-129
+	MOVQ ahead+112(FP), R10
+	MOVQ aheadStep+120(FP), R11
 	SHLQ $2, R11
-	MOVQ v_base+16(FP), SI
-	MOVQ vStep+40(FP), R8
-	MOVQ u_base+48(FP), DI
-	MOVQ m_base+72(FP), DX
-	MOVQ mStep+96(FP), R9
+	MOVQ v_base+24(FP), SI
+	MOVQ vStep+48(FP), R8
+	MOVQ u_base+56(FP), DI
+	MOVQ m_base+80(FP), DX
+	MOVQ mStep+104(FP), R9
 	LEAQ (DI)(R10*4), R10
 	SHLQ $2, R8
 	SUBQ $64, R8
 	SHLQ $2, R9
-	MOVQ blocks+8(FP), CX
-	MOVQ rows+0(FP), AX
+	MOVQ times+0(FP), R13
+	MOVQ rows+8(FP), AX
 	CMPQ AX, $14
 	JEQ  rows14
 	CMPQ AX, $13
@@ -63,7 +63,10 @@ TEXT ·f32Winograd14x16AVX512(SB), NOSPLIT, $0-121
 	JEQ  rows2
 
 rows1:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more1
 	VPXORD Z0, Z0, Z0
 	JMP    block1
@@ -77,19 +80,17 @@ block1:
 	PCALIGN $64
 
 quarter1:
-	CMPQ       R11, $128
-	JLT        ready1
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched1
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched1
+	CMPQ       R11, $128
+	JLE        fetched1
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched1:
-	ADDQ R11, R10
-
-ready1:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z1
 	VBROADCASTSS 0(SI), Z2
@@ -113,12 +114,20 @@ ready1:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block1
-	VMOVUPS      Z0, 0(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	LEAQ         64(R12), SI
+	ADDQ         $64, DX
+	DECQ         R13
+	JNZ          rows1
 	VZEROUPPER
 	RET
 
 rows2:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more2
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -134,19 +143,17 @@ block2:
 	PCALIGN $64
 
 quarter2:
-	CMPQ       R11, $128
-	JLT        ready2
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched2
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched2
+	CMPQ       R11, $128
+	JLE        fetched2
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched2:
-	ADDQ R11, R10
-
-ready2:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z2
 	VBROADCASTSS 0(SI), Z3
@@ -178,13 +185,21 @@ ready2:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block2
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	LEAQ         128(R12), SI
+	ADDQ         $128, DX
+	DECQ         R13
+	JNZ          rows2
 	VZEROUPPER
 	RET
 
 rows3:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more3
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -202,19 +217,17 @@ block3:
 	PCALIGN $64
 
 quarter3:
-	CMPQ       R11, $128
-	JLT        ready3
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched3
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched3
+	CMPQ       R11, $128
+	JLE        fetched3
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched3:
-	ADDQ R11, R10
-
-ready3:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z3
 	VBROADCASTSS 0(SI), Z4
@@ -254,14 +267,22 @@ ready3:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block3
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	LEAQ         192(R12), SI
+	ADDQ         $192, DX
+	DECQ         R13
+	JNZ          rows3
 	VZEROUPPER
 	RET
 
 rows4:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more4
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -281,19 +302,17 @@ block4:
 	PCALIGN $64
 
 quarter4:
-	CMPQ       R11, $128
-	JLT        ready4
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched4
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched4
+	CMPQ       R11, $128
+	JLE        fetched4
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched4:
-	ADDQ R11, R10
-
-ready4:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z4
 	VBROADCASTSS 0(SI), Z5
@@ -341,15 +360,23 @@ ready4:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block4
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	LEAQ         256(R12), SI
+	ADDQ         $256, DX
+	DECQ         R13
+	JNZ          rows4
 	VZEROUPPER
 	RET
 
 rows5:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more5
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -371,19 +398,17 @@ block5:
 	PCALIGN $64
 
 quarter5:
-	CMPQ       R11, $128
-	JLT        ready5
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched5
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched5
+	CMPQ       R11, $128
+	JLE        fetched5
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched5:
-	ADDQ R11, R10
-
-ready5:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z5
 	VBROADCASTSS 0(SI), Z6
@@ -439,16 +464,24 @@ ready5:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block5
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	LEAQ         320(R12), SI
+	ADDQ         $320, DX
+	DECQ         R13
+	JNZ          rows5
 	VZEROUPPER
 	RET
 
 rows6:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more6
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -472,19 +505,17 @@ block6:
 	PCALIGN $64
 
 quarter6:
-	CMPQ       R11, $128
-	JLT        ready6
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched6
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched6
+	CMPQ       R11, $128
+	JLE        fetched6
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched6:
-	ADDQ R11, R10
-
-ready6:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z6
 	VBROADCASTSS 0(SI), Z7
@@ -548,17 +579,25 @@ ready6:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block6
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	LEAQ         384(R12), SI
+	ADDQ         $384, DX
+	DECQ         R13
+	JNZ          rows6
 	VZEROUPPER
 	RET
 
 rows7:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more7
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -584,19 +623,17 @@ block7:
 	PCALIGN $64
 
 quarter7:
-	CMPQ       R11, $128
-	JLT        ready7
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched7
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched7
+	CMPQ       R11, $128
+	JLE        fetched7
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched7:
-	ADDQ R11, R10
-
-ready7:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z7
 	VBROADCASTSS 0(SI), Z8
@@ -668,18 +705,26 @@ ready7:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block7
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
-	VMOVUPS      Z6, 384(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	LEAQ         448(R12), SI
+	ADDQ         $448, DX
+	DECQ         R13
+	JNZ          rows7
 	VZEROUPPER
 	RET
 
 rows8:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -707,19 +752,17 @@ block8:
 	PCALIGN $64
 
 quarter8:
-	CMPQ       R11, $128
-	JLT        ready8
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched8
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched8
+	CMPQ       R11, $128
+	JLE        fetched8
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched8:
-	ADDQ R11, R10
-
-ready8:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z8
 	VBROADCASTSS 0(SI), Z9
@@ -799,19 +842,27 @@ ready8:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block8
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
-	VMOVUPS      Z6, 384(DX)
-	VMOVUPS      Z7, 448(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	LEAQ         512(R12), SI
+	ADDQ         $512, DX
+	DECQ         R13
+	JNZ          rows8
 	VZEROUPPER
 	RET
 
 rows9:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -841,19 +892,17 @@ block9:
 	PCALIGN $64
 
 quarter9:
-	CMPQ       R11, $128
-	JLT        ready9
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched9
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched9
+	CMPQ       R11, $128
+	JLE        fetched9
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched9:
-	ADDQ R11, R10
-
-ready9:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z9
 	VBROADCASTSS 0(SI), Z10
@@ -941,20 +990,28 @@ ready9:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block9
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
-	VMOVUPS      Z6, 384(DX)
-	VMOVUPS      Z7, 448(DX)
-	VMOVUPS      Z8, 512(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	LEAQ         576(R12), SI
+	ADDQ         $576, DX
+	DECQ         R13
+	JNZ          rows9
 	VZEROUPPER
 	RET
 
 rows10:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -986,19 +1043,17 @@ block10:
 	PCALIGN $64
 
 quarter10:
-	CMPQ       R11, $128
-	JLT        ready10
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched10
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched10
+	CMPQ       R11, $128
+	JLE        fetched10
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched10:
-	ADDQ R11, R10
-
-ready10:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z10
 	VBROADCASTSS 0(SI), Z11
@@ -1094,21 +1149,29 @@ ready10:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block10
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
-	VMOVUPS      Z6, 384(DX)
-	VMOVUPS      Z7, 448(DX)
-	VMOVUPS      Z8, 512(DX)
-	VMOVUPS      Z9, 576(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	LEAQ         640(R12), SI
+	ADDQ         $640, DX
+	DECQ         R13
+	JNZ          rows10
 	VZEROUPPER
 	RET
 
 rows11:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1142,19 +1205,17 @@ block11:
 	PCALIGN $64
 
 quarter11:
-	CMPQ       R11, $128
-	JLT        ready11
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched11
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched11
+	CMPQ       R11, $128
+	JLE        fetched11
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched11:
-	ADDQ R11, R10
-
-ready11:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z11
 	VBROADCASTSS 0(SI), Z12
@@ -1258,22 +1319,30 @@ ready11:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block11
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
-	VMOVUPS      Z6, 384(DX)
-	VMOVUPS      Z7, 448(DX)
-	VMOVUPS      Z8, 512(DX)
-	VMOVUPS      Z9, 576(DX)
-	VMOVUPS      Z10, 640(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	VMOVUPS      Z10, 640(AX)
+	LEAQ         704(R12), SI
+	ADDQ         $704, DX
+	DECQ         R13
+	JNZ          rows11
 	VZEROUPPER
 	RET
 
 rows12:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1309,19 +1378,17 @@ block12:
 	PCALIGN $64
 
 quarter12:
-	CMPQ       R11, $128
-	JLT        ready12
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched12
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched12
+	CMPQ       R11, $128
+	JLE        fetched12
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched12:
-	ADDQ R11, R10
-
-ready12:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z12
 	VBROADCASTSS 0(SI), Z13
@@ -1433,23 +1500,31 @@ ready12:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block12
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
-	VMOVUPS      Z6, 384(DX)
-	VMOVUPS      Z7, 448(DX)
-	VMOVUPS      Z8, 512(DX)
-	VMOVUPS      Z9, 576(DX)
-	VMOVUPS      Z10, 640(DX)
-	VMOVUPS      Z11, 704(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	VMOVUPS      Z10, 640(AX)
+	VMOVUPS      Z11, 704(AX)
+	LEAQ         768(R12), SI
+	ADDQ         $768, DX
+	DECQ         R13
+	JNZ          rows12
 	VZEROUPPER
 	RET
 
 rows13:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1487,19 +1562,17 @@ block13:
 	PCALIGN $64
 
 quarter13:
-	CMPQ       R11, $128
-	JLT        ready13
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched13
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched13
+	CMPQ       R11, $128
+	JLE        fetched13
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched13:
-	ADDQ R11, R10
-
-ready13:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z13
 	VBROADCASTSS 0(SI), Z14
@@ -1619,24 +1692,32 @@ ready13:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block13
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
-	VMOVUPS      Z6, 384(DX)
-	VMOVUPS      Z7, 448(DX)
-	VMOVUPS      Z8, 512(DX)
-	VMOVUPS      Z9, 576(DX)
-	VMOVUPS      Z10, 640(DX)
-	VMOVUPS      Z11, 704(DX)
-	VMOVUPS      Z12, 768(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	VMOVUPS      Z10, 640(AX)
+	VMOVUPS      Z11, 704(AX)
+	VMOVUPS      Z12, 768(AX)
+	LEAQ         832(R12), SI
+	ADDQ         $832, DX
+	DECQ         R13
+	JNZ          rows13
 	VZEROUPPER
 	RET
 
 rows14:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more14
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1676,19 +1757,17 @@ block14:
 	PCALIGN $64
 
 quarter14:
-	CMPQ       R11, $128
-	JLT        ready14
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched14
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched14
+	CMPQ       R11, $128
+	JLE        fetched14
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched14:
-	ADDQ R11, R10
-
-ready14:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Z14
 	VBROADCASTSS 0(SI), Z15
@@ -1816,39 +1895,44 @@ ready14:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block14
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z1, 64(DX)
-	VMOVUPS      Z2, 128(DX)
-	VMOVUPS      Z3, 192(DX)
-	VMOVUPS      Z4, 256(DX)
-	VMOVUPS      Z5, 320(DX)
-	VMOVUPS      Z6, 384(DX)
-	VMOVUPS      Z7, 448(DX)
-	VMOVUPS      Z8, 512(DX)
-	VMOVUPS      Z9, 576(DX)
-	VMOVUPS      Z10, 640(DX)
-	VMOVUPS      Z11, 704(DX)
-	VMOVUPS      Z12, 768(DX)
-	VMOVUPS      Z13, 832(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z1, 64(AX)
+	VMOVUPS      Z2, 128(AX)
+	VMOVUPS      Z3, 192(AX)
+	VMOVUPS      Z4, 256(AX)
+	VMOVUPS      Z5, 320(AX)
+	VMOVUPS      Z6, 384(AX)
+	VMOVUPS      Z7, 448(AX)
+	VMOVUPS      Z8, 512(AX)
+	VMOVUPS      Z9, 576(AX)
+	VMOVUPS      Z10, 640(AX)
+	VMOVUPS      Z11, 704(AX)
+	VMOVUPS      Z12, 768(AX)
+	VMOVUPS      Z13, 832(AX)
+	LEAQ         896(R12), SI
+	ADDQ         $896, DX
+	DECQ         R13
+	JNZ          rows14
 	VZEROUPPER
 	RET
 
-// func f32Winograd14x32AVX512(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
-TEXT ·f32Winograd14x32AVX512(SB), NOSPLIT, $0-121
-	MOVQ ahead+104(FP), R10
-	MOVQ aheadStep+112(FP), R11
+// func f32Winograd14x32AVX512(times int, rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
+TEXT ·f32Winograd14x32AVX512(SB), NOSPLIT, $0-129
+	MOVQ ahead+112(FP), R10
+	MOVQ aheadStep+120(FP), R11
 	SHLQ $2, R11
-	MOVQ v_base+16(FP), SI
-	MOVQ vStep+40(FP), R8
-	MOVQ u_base+48(FP), DI
-	MOVQ m_base+72(FP), DX
-	MOVQ mStep+96(FP), R9
+	MOVQ v_base+24(FP), SI
+	MOVQ vStep+48(FP), R8
+	MOVQ u_base+56(FP), DI
+	MOVQ m_base+80(FP), DX
+	MOVQ mStep+104(FP), R9
 	LEAQ (DI)(R10*4), R10
 	SHLQ $2, R8
 	SUBQ $64, R8
 	SHLQ $2, R9
-	MOVQ blocks+8(FP), CX
-	MOVQ rows+0(FP), AX
+	MOVQ times+0(FP), R13
+	MOVQ rows+8(FP), AX
 	CMPQ AX, $14
 	JEQ  rows14
 	CMPQ AX, $13
@@ -1877,7 +1961,10 @@ TEXT ·f32Winograd14x32AVX512(SB), NOSPLIT, $0-121
 	JEQ  rows2
 
 rows1:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more1
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1894,25 +1981,23 @@ block1:
 	PCALIGN $64
 
 quarter1:
-	CMPQ       R11, $128
-	JLT        ready1
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched1
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched1
+	CMPQ       R11, $128
+	JLE        fetched1
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched1
+	CMPQ       R11, $256
+	JLE        fetched1
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched1:
-	ADDQ R11, R10
-
-ready1:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z2
@@ -1948,14 +2033,22 @@ ready1:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block1
-	VMOVUPS      Z0, 0(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	LEAQ         64(R12), SI
+	ADDQ         $64, DX
+	DECQ         R13
+	JNZ          rows1
 	VZEROUPPER
 	RET
 
 rows2:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more2
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -1976,25 +2069,23 @@ block2:
 	PCALIGN $64
 
 quarter2:
-	CMPQ       R11, $128
-	JLT        ready2
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched2
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched2
+	CMPQ       R11, $128
+	JLE        fetched2
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched2
+	CMPQ       R11, $256
+	JLE        fetched2
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched2:
-	ADDQ R11, R10
-
-ready2:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z4
@@ -2042,16 +2133,24 @@ ready2:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block2
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	LEAQ         128(R12), SI
+	ADDQ         $128, DX
+	DECQ         R13
+	JNZ          rows2
 	VZEROUPPER
 	RET
 
 rows3:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more3
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2076,25 +2175,23 @@ block3:
 	PCALIGN $64
 
 quarter3:
-	CMPQ       R11, $128
-	JLT        ready3
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched3
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched3
+	CMPQ       R11, $128
+	JLE        fetched3
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched3
+	CMPQ       R11, $256
+	JLE        fetched3
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched3:
-	ADDQ R11, R10
-
-ready3:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z6
@@ -2154,18 +2251,26 @@ ready3:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block3
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	LEAQ         192(R12), SI
+	ADDQ         $192, DX
+	DECQ         R13
+	JNZ          rows3
 	VZEROUPPER
 	RET
 
 rows4:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more4
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2194,25 +2299,23 @@ block4:
 	PCALIGN $64
 
 quarter4:
-	CMPQ       R11, $128
-	JLT        ready4
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched4
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched4
+	CMPQ       R11, $128
+	JLE        fetched4
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched4
+	CMPQ       R11, $256
+	JLE        fetched4
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched4:
-	ADDQ R11, R10
-
-ready4:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z8
@@ -2284,20 +2387,28 @@ ready4:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block4
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	LEAQ         256(R12), SI
+	ADDQ         $256, DX
+	DECQ         R13
+	JNZ          rows4
 	VZEROUPPER
 	RET
 
 rows5:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more5
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2330,25 +2441,23 @@ block5:
 	PCALIGN $64
 
 quarter5:
-	CMPQ       R11, $128
-	JLT        ready5
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched5
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched5
+	CMPQ       R11, $128
+	JLE        fetched5
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched5
+	CMPQ       R11, $256
+	JLE        fetched5
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched5:
-	ADDQ R11, R10
-
-ready5:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z10
@@ -2432,22 +2541,30 @@ ready5:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block5
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	LEAQ         320(R12), SI
+	ADDQ         $320, DX
+	DECQ         R13
+	JNZ          rows5
 	VZEROUPPER
 	RET
 
 rows6:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more6
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2484,25 +2601,23 @@ block6:
 	PCALIGN $64
 
 quarter6:
-	CMPQ       R11, $128
-	JLT        ready6
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched6
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched6
+	CMPQ       R11, $128
+	JLE        fetched6
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched6
+	CMPQ       R11, $256
+	JLE        fetched6
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched6:
-	ADDQ R11, R10
-
-ready6:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z12
@@ -2598,24 +2713,32 @@ ready6:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block6
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	LEAQ         384(R12), SI
+	ADDQ         $384, DX
+	DECQ         R13
+	JNZ          rows6
 	VZEROUPPER
 	RET
 
 rows7:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more7
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2656,25 +2779,23 @@ block7:
 	PCALIGN $64
 
 quarter7:
-	CMPQ       R11, $128
-	JLT        ready7
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched7
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched7
+	CMPQ       R11, $128
+	JLE        fetched7
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched7
+	CMPQ       R11, $256
+	JLE        fetched7
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched7:
-	ADDQ R11, R10
-
-ready7:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z14
@@ -2782,26 +2903,34 @@ ready7:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block7
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	VMOVUPS      Z12, 384(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
-	VMOVUPS      Z13, 384(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z12, 384(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	VMOVUPS      Z13, 384(AX)
+	LEAQ         448(R12), SI
+	ADDQ         $448, DX
+	DECQ         R13
+	JNZ          rows7
 	VZEROUPPER
 	RET
 
 rows8:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2846,25 +2975,23 @@ block8:
 	PCALIGN $64
 
 quarter8:
-	CMPQ       R11, $128
-	JLT        ready8
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched8
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched8
+	CMPQ       R11, $128
+	JLE        fetched8
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched8
+	CMPQ       R11, $256
+	JLE        fetched8
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched8:
-	ADDQ R11, R10
-
-ready8:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z16
@@ -2984,28 +3111,36 @@ ready8:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block8
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	VMOVUPS      Z12, 384(DX)
-	VMOVUPS      Z14, 448(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
-	VMOVUPS      Z13, 384(DX)
-	VMOVUPS      Z15, 448(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z12, 384(AX)
+	VMOVUPS      Z14, 448(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	VMOVUPS      Z13, 384(AX)
+	VMOVUPS      Z15, 448(AX)
+	LEAQ         512(R12), SI
+	ADDQ         $512, DX
+	DECQ         R13
+	JNZ          rows8
 	VZEROUPPER
 	RET
 
 rows9:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3054,25 +3189,23 @@ block9:
 	PCALIGN $64
 
 quarter9:
-	CMPQ       R11, $128
-	JLT        ready9
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched9
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched9
+	CMPQ       R11, $128
+	JLE        fetched9
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched9
+	CMPQ       R11, $256
+	JLE        fetched9
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched9:
-	ADDQ R11, R10
-
-ready9:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z18
@@ -3204,30 +3337,38 @@ ready9:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block9
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	VMOVUPS      Z12, 384(DX)
-	VMOVUPS      Z14, 448(DX)
-	VMOVUPS      Z16, 512(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
-	VMOVUPS      Z13, 384(DX)
-	VMOVUPS      Z15, 448(DX)
-	VMOVUPS      Z17, 512(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z12, 384(AX)
+	VMOVUPS      Z14, 448(AX)
+	VMOVUPS      Z16, 512(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	VMOVUPS      Z13, 384(AX)
+	VMOVUPS      Z15, 448(AX)
+	VMOVUPS      Z17, 512(AX)
+	LEAQ         576(R12), SI
+	ADDQ         $576, DX
+	DECQ         R13
+	JNZ          rows9
 	VZEROUPPER
 	RET
 
 rows10:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3280,25 +3421,23 @@ block10:
 	PCALIGN $64
 
 quarter10:
-	CMPQ       R11, $128
-	JLT        ready10
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched10
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched10
+	CMPQ       R11, $128
+	JLE        fetched10
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched10
+	CMPQ       R11, $256
+	JLE        fetched10
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched10:
-	ADDQ R11, R10
-
-ready10:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z20
@@ -3442,32 +3581,40 @@ ready10:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block10
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	VMOVUPS      Z12, 384(DX)
-	VMOVUPS      Z14, 448(DX)
-	VMOVUPS      Z16, 512(DX)
-	VMOVUPS      Z18, 576(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
-	VMOVUPS      Z13, 384(DX)
-	VMOVUPS      Z15, 448(DX)
-	VMOVUPS      Z17, 512(DX)
-	VMOVUPS      Z19, 576(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z12, 384(AX)
+	VMOVUPS      Z14, 448(AX)
+	VMOVUPS      Z16, 512(AX)
+	VMOVUPS      Z18, 576(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	VMOVUPS      Z13, 384(AX)
+	VMOVUPS      Z15, 448(AX)
+	VMOVUPS      Z17, 512(AX)
+	VMOVUPS      Z19, 576(AX)
+	LEAQ         640(R12), SI
+	ADDQ         $640, DX
+	DECQ         R13
+	JNZ          rows10
 	VZEROUPPER
 	RET
 
 rows11:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3524,25 +3671,23 @@ block11:
 	PCALIGN $64
 
 quarter11:
-	CMPQ       R11, $128
-	JLT        ready11
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched11
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched11
+	CMPQ       R11, $128
+	JLE        fetched11
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched11
+	CMPQ       R11, $256
+	JLE        fetched11
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched11:
-	ADDQ R11, R10
-
-ready11:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z22
@@ -3698,34 +3843,42 @@ ready11:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block11
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	VMOVUPS      Z12, 384(DX)
-	VMOVUPS      Z14, 448(DX)
-	VMOVUPS      Z16, 512(DX)
-	VMOVUPS      Z18, 576(DX)
-	VMOVUPS      Z20, 640(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
-	VMOVUPS      Z13, 384(DX)
-	VMOVUPS      Z15, 448(DX)
-	VMOVUPS      Z17, 512(DX)
-	VMOVUPS      Z19, 576(DX)
-	VMOVUPS      Z21, 640(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z12, 384(AX)
+	VMOVUPS      Z14, 448(AX)
+	VMOVUPS      Z16, 512(AX)
+	VMOVUPS      Z18, 576(AX)
+	VMOVUPS      Z20, 640(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	VMOVUPS      Z13, 384(AX)
+	VMOVUPS      Z15, 448(AX)
+	VMOVUPS      Z17, 512(AX)
+	VMOVUPS      Z19, 576(AX)
+	VMOVUPS      Z21, 640(AX)
+	LEAQ         704(R12), SI
+	ADDQ         $704, DX
+	DECQ         R13
+	JNZ          rows11
 	VZEROUPPER
 	RET
 
 rows12:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3786,25 +3939,23 @@ block12:
 	PCALIGN $64
 
 quarter12:
-	CMPQ       R11, $128
-	JLT        ready12
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched12
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched12
+	CMPQ       R11, $128
+	JLE        fetched12
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched12
+	CMPQ       R11, $256
+	JLE        fetched12
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched12:
-	ADDQ R11, R10
-
-ready12:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z24
@@ -3972,36 +4123,44 @@ ready12:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block12
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	VMOVUPS      Z12, 384(DX)
-	VMOVUPS      Z14, 448(DX)
-	VMOVUPS      Z16, 512(DX)
-	VMOVUPS      Z18, 576(DX)
-	VMOVUPS      Z20, 640(DX)
-	VMOVUPS      Z22, 704(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
-	VMOVUPS      Z13, 384(DX)
-	VMOVUPS      Z15, 448(DX)
-	VMOVUPS      Z17, 512(DX)
-	VMOVUPS      Z19, 576(DX)
-	VMOVUPS      Z21, 640(DX)
-	VMOVUPS      Z23, 704(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z12, 384(AX)
+	VMOVUPS      Z14, 448(AX)
+	VMOVUPS      Z16, 512(AX)
+	VMOVUPS      Z18, 576(AX)
+	VMOVUPS      Z20, 640(AX)
+	VMOVUPS      Z22, 704(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	VMOVUPS      Z13, 384(AX)
+	VMOVUPS      Z15, 448(AX)
+	VMOVUPS      Z17, 512(AX)
+	VMOVUPS      Z19, 576(AX)
+	VMOVUPS      Z21, 640(AX)
+	VMOVUPS      Z23, 704(AX)
+	LEAQ         768(R12), SI
+	ADDQ         $768, DX
+	DECQ         R13
+	JNZ          rows12
 	VZEROUPPER
 	RET
 
 rows13:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -4066,25 +4225,23 @@ block13:
 	PCALIGN $64
 
 quarter13:
-	CMPQ       R11, $128
-	JLT        ready13
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched13
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched13
+	CMPQ       R11, $128
+	JLE        fetched13
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched13
+	CMPQ       R11, $256
+	JLE        fetched13
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched13:
-	ADDQ R11, R10
-
-ready13:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z26
@@ -4264,38 +4421,46 @@ ready13:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block13
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	VMOVUPS      Z12, 384(DX)
-	VMOVUPS      Z14, 448(DX)
-	VMOVUPS      Z16, 512(DX)
-	VMOVUPS      Z18, 576(DX)
-	VMOVUPS      Z20, 640(DX)
-	VMOVUPS      Z22, 704(DX)
-	VMOVUPS      Z24, 768(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
-	VMOVUPS      Z13, 384(DX)
-	VMOVUPS      Z15, 448(DX)
-	VMOVUPS      Z17, 512(DX)
-	VMOVUPS      Z19, 576(DX)
-	VMOVUPS      Z21, 640(DX)
-	VMOVUPS      Z23, 704(DX)
-	VMOVUPS      Z25, 768(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z12, 384(AX)
+	VMOVUPS      Z14, 448(AX)
+	VMOVUPS      Z16, 512(AX)
+	VMOVUPS      Z18, 576(AX)
+	VMOVUPS      Z20, 640(AX)
+	VMOVUPS      Z22, 704(AX)
+	VMOVUPS      Z24, 768(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	VMOVUPS      Z13, 384(AX)
+	VMOVUPS      Z15, 448(AX)
+	VMOVUPS      Z17, 512(AX)
+	VMOVUPS      Z19, 576(AX)
+	VMOVUPS      Z21, 640(AX)
+	VMOVUPS      Z23, 704(AX)
+	VMOVUPS      Z25, 768(AX)
+	LEAQ         832(R12), SI
+	ADDQ         $832, DX
+	DECQ         R13
+	JNZ          rows13
 	VZEROUPPER
 	RET
 
 rows14:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more14
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -4364,25 +4529,23 @@ block14:
 	PCALIGN $64
 
 quarter14:
-	CMPQ       R11, $128
-	JLT        ready14
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched14
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched14
+	CMPQ       R11, $128
+	JLE        fetched14
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
-	CMPQ       R11, $512
-	JLT        fetched14
+	CMPQ       R11, $256
+	JLE        fetched14
 	PREFETCHT1 256(R10)
 	PREFETCHT1 320(R10)
 	PREFETCHT1 384(R10)
 	PREFETCHT1 448(R10)
 
 fetched14:
-	ADDQ R11, R10
-
-ready14:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	PREFETCHT0   1088(DI)
 	VMOVUPS      0(DI), Z28
@@ -4574,35 +4737,40 @@ ready14:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block14
-	VMOVUPS      Z0, 0(DX)
-	VMOVUPS      Z2, 64(DX)
-	VMOVUPS      Z4, 128(DX)
-	VMOVUPS      Z6, 192(DX)
-	VMOVUPS      Z8, 256(DX)
-	VMOVUPS      Z10, 320(DX)
-	VMOVUPS      Z12, 384(DX)
-	VMOVUPS      Z14, 448(DX)
-	VMOVUPS      Z16, 512(DX)
-	VMOVUPS      Z18, 576(DX)
-	VMOVUPS      Z20, 640(DX)
-	VMOVUPS      Z22, 704(DX)
-	VMOVUPS      Z24, 768(DX)
-	VMOVUPS      Z26, 832(DX)
-	ADDQ         R9, DX
-	VMOVUPS      Z1, 0(DX)
-	VMOVUPS      Z3, 64(DX)
-	VMOVUPS      Z5, 128(DX)
-	VMOVUPS      Z7, 192(DX)
-	VMOVUPS      Z9, 256(DX)
-	VMOVUPS      Z11, 320(DX)
-	VMOVUPS      Z13, 384(DX)
-	VMOVUPS      Z15, 448(DX)
-	VMOVUPS      Z17, 512(DX)
-	VMOVUPS      Z19, 576(DX)
-	VMOVUPS      Z21, 640(DX)
-	VMOVUPS      Z23, 704(DX)
-	VMOVUPS      Z25, 768(DX)
-	VMOVUPS      Z27, 832(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Z0, 0(AX)
+	VMOVUPS      Z2, 64(AX)
+	VMOVUPS      Z4, 128(AX)
+	VMOVUPS      Z6, 192(AX)
+	VMOVUPS      Z8, 256(AX)
+	VMOVUPS      Z10, 320(AX)
+	VMOVUPS      Z12, 384(AX)
+	VMOVUPS      Z14, 448(AX)
+	VMOVUPS      Z16, 512(AX)
+	VMOVUPS      Z18, 576(AX)
+	VMOVUPS      Z20, 640(AX)
+	VMOVUPS      Z22, 704(AX)
+	VMOVUPS      Z24, 768(AX)
+	VMOVUPS      Z26, 832(AX)
+	ADDQ         R9, AX
+	VMOVUPS      Z1, 0(AX)
+	VMOVUPS      Z3, 64(AX)
+	VMOVUPS      Z5, 128(AX)
+	VMOVUPS      Z7, 192(AX)
+	VMOVUPS      Z9, 256(AX)
+	VMOVUPS      Z11, 320(AX)
+	VMOVUPS      Z13, 384(AX)
+	VMOVUPS      Z15, 448(AX)
+	VMOVUPS      Z17, 512(AX)
+	VMOVUPS      Z19, 576(AX)
+	VMOVUPS      Z21, 640(AX)
+	VMOVUPS      Z23, 704(AX)
+	VMOVUPS      Z25, 768(AX)
+	VMOVUPS      Z27, 832(AX)
+	LEAQ         896(R12), SI
+	ADDQ         $896, DX
+	DECQ         R13
+	JNZ          rows14
 	VZEROUPPER
 	RET
 
@@ -5046,22 +5214,22 @@ next0:
 	VZEROUPPER
 	RET
 
-// func f32Winograd6x16AVX2(rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
-TEXT ·f32Winograd6x16AVX2(SB), NOSPLIT, $0-121
-	MOVQ ahead+104(FP), R10
-	MOVQ aheadStep+112(FP), R11
+// func f32Winograd6x16AVX2(times int, rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
+TEXT ·f32Winograd6x16AVX2(SB), NOSPLIT, $0-129
+	MOVQ ahead+112(FP), R10
+	MOVQ aheadStep+120(FP), R11
 	SHLQ $2, R11
-	MOVQ v_base+16(FP), SI
-	MOVQ vStep+40(FP), R8
-	MOVQ u_base+48(FP), DI
-	MOVQ m_base+72(FP), DX
-	MOVQ mStep+96(FP), R9
+	MOVQ v_base+24(FP), SI
+	MOVQ vStep+48(FP), R8
+	MOVQ u_base+56(FP), DI
+	MOVQ m_base+80(FP), DX
+	MOVQ mStep+104(FP), R9
 	LEAQ (DI)(R10*4), R10
 	SHLQ $2, R8
 	SUBQ $64, R8
 	SHLQ $2, R9
-	MOVQ blocks+8(FP), CX
-	MOVQ rows+0(FP), AX
+	MOVQ times+0(FP), R13
+	MOVQ rows+8(FP), AX
 	CMPQ AX, $6
 	JEQ  rows6
 	CMPQ AX, $5
@@ -5074,7 +5242,10 @@ TEXT ·f32Winograd6x16AVX2(SB), NOSPLIT, $0-121
 	JEQ  rows2
 
 rows1:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more1
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5090,19 +5261,17 @@ block1:
 	PCALIGN $64
 
 quarter1:
-	CMPQ       R11, $128
-	JLT        ready1
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched1
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched1
+	CMPQ       R11, $128
+	JLE        fetched1
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched1:
-	ADDQ R11, R10
-
-ready1:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Y2
 	VMOVUPS      32(DI), Y3
@@ -5134,13 +5303,21 @@ ready1:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block1
-	VMOVUPS      Y0, 0(DX)
-	VMOVUPS      Y1, 32(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Y0, 0(AX)
+	VMOVUPS      Y1, 32(AX)
+	LEAQ         64(R12), SI
+	ADDQ         $64, DX
+	DECQ         R13
+	JNZ          rows1
 	VZEROUPPER
 	RET
 
 rows2:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more2
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5160,19 +5337,17 @@ block2:
 	PCALIGN $64
 
 quarter2:
-	CMPQ       R11, $128
-	JLT        ready2
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched2
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched2
+	CMPQ       R11, $128
+	JLE        fetched2
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched2:
-	ADDQ R11, R10
-
-ready2:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Y4
 	VMOVUPS      32(DI), Y5
@@ -5216,15 +5391,23 @@ ready2:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block2
-	VMOVUPS      Y0, 0(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y3, 96(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Y0, 0(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y3, 96(AX)
+	LEAQ         128(R12), SI
+	ADDQ         $128, DX
+	DECQ         R13
+	JNZ          rows2
 	VZEROUPPER
 	RET
 
 rows3:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more3
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5248,19 +5431,17 @@ block3:
 	PCALIGN $64
 
 quarter3:
-	CMPQ       R11, $128
-	JLT        ready3
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched3
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched3
+	CMPQ       R11, $128
+	JLE        fetched3
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched3:
-	ADDQ R11, R10
-
-ready3:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Y6
 	VMOVUPS      32(DI), Y7
@@ -5316,17 +5497,25 @@ ready3:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block3
-	VMOVUPS      Y0, 0(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y5, 160(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Y0, 0(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y5, 160(AX)
+	LEAQ         192(R12), SI
+	ADDQ         $192, DX
+	DECQ         R13
+	JNZ          rows3
 	VZEROUPPER
 	RET
 
 rows4:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more4
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5354,19 +5543,17 @@ block4:
 	PCALIGN $64
 
 quarter4:
-	CMPQ       R11, $128
-	JLT        ready4
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched4
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched4
+	CMPQ       R11, $128
+	JLE        fetched4
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched4:
-	ADDQ R11, R10
-
-ready4:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Y8
 	VMOVUPS      32(DI), Y9
@@ -5434,19 +5621,27 @@ ready4:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block4
-	VMOVUPS      Y0, 0(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y7, 224(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Y0, 0(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y7, 224(AX)
+	LEAQ         256(R12), SI
+	ADDQ         $256, DX
+	DECQ         R13
+	JNZ          rows4
 	VZEROUPPER
 	RET
 
 rows5:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more5
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5478,19 +5673,17 @@ block5:
 	PCALIGN $64
 
 quarter5:
-	CMPQ       R11, $128
-	JLT        ready5
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched5
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched5
+	CMPQ       R11, $128
+	JLE        fetched5
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched5:
-	ADDQ R11, R10
-
-ready5:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Y10
 	VMOVUPS      32(DI), Y11
@@ -5570,21 +5763,29 @@ ready5:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block5
-	VMOVUPS      Y0, 0(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      Y8, 256(DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y7, 224(DX)
-	VMOVUPS      Y9, 288(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Y0, 0(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y9, 288(AX)
+	LEAQ         320(R12), SI
+	ADDQ         $320, DX
+	DECQ         R13
+	JNZ          rows5
 	VZEROUPPER
 	RET
 
 rows6:
-	CMPB   more+120(FP), $0
+	MOVQ   SI, R12
+	MOVQ   u_base+56(FP), DI
+	MOVQ   blocks+16(FP), CX
+	CMPB   more+128(FP), $0
 	JNE    more6
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
@@ -5620,19 +5821,17 @@ block6:
 	PCALIGN $64
 
 quarter6:
-	CMPQ       R11, $128
-	JLT        ready6
 	PREFETCHT1 0(R10)
+	CMPQ       R11, $64
+	JLE        fetched6
 	PREFETCHT1 64(R10)
-	CMPQ       R11, $256
-	JLT        fetched6
+	CMPQ       R11, $128
+	JLE        fetched6
 	PREFETCHT1 128(R10)
 	PREFETCHT1 192(R10)
 
 fetched6:
-	ADDQ R11, R10
-
-ready6:
+	ADDQ         R11, R10
 	PREFETCHT0   1024(DI)
 	VMOVUPS      0(DI), Y12
 	VMOVUPS      32(DI), Y13
@@ -5724,18 +5923,23 @@ ready6:
 	ADDQ         R8, SI
 	DECQ         CX
 	JNZ          block6
-	VMOVUPS      Y0, 0(DX)
-	VMOVUPS      Y2, 64(DX)
-	VMOVUPS      Y4, 128(DX)
-	VMOVUPS      Y6, 192(DX)
-	VMOVUPS      Y8, 256(DX)
-	VMOVUPS      Y10, 320(DX)
-	VMOVUPS      Y1, 32(DX)
-	VMOVUPS      Y3, 96(DX)
-	VMOVUPS      Y5, 160(DX)
-	VMOVUPS      Y7, 224(DX)
-	VMOVUPS      Y9, 288(DX)
-	VMOVUPS      Y11, 352(DX)
+	MOVQ         DX, AX
+	VMOVUPS      Y0, 0(AX)
+	VMOVUPS      Y2, 64(AX)
+	VMOVUPS      Y4, 128(AX)
+	VMOVUPS      Y6, 192(AX)
+	VMOVUPS      Y8, 256(AX)
+	VMOVUPS      Y10, 320(AX)
+	VMOVUPS      Y1, 32(AX)
+	VMOVUPS      Y3, 96(AX)
+	VMOVUPS      Y5, 160(AX)
+	VMOVUPS      Y7, 224(AX)
+	VMOVUPS      Y9, 288(AX)
+	VMOVUPS      Y11, 352(AX)
+	LEAQ         384(R12), SI
+	ADDQ         $384, DX
+	DECQ         R13
+	JNZ          rows6
 	VZEROUPPER
 	RET
 

@@ -45,8 +45,8 @@ func winogradOut4(m *[winogradPoints]float32) [winogradPoints]float32 {
 }
 
 // f32WinogradGeneric is a product with panels of one block.
-func f32WinogradGeneric(rows, blocks int, v []float32, vStep int, u, m []float32, _, _, _ int, more bool) {
-	for i := range rows {
+func f32WinogradGeneric(times, rows, blocks int, v []float32, vStep int, u, m []float32, _, _, _ int, more bool) {
+	for i := range times * rows {
 		sums := m[i*Lanes:][:Lanes]
 		if !more {
 			clear(sums)

@@ -259,29 +259,18 @@ func (j *winogradJob) multiply(group int, p, next panelPlace, tiles tileSpan, v,
 	ahead := j.weightsAt(group, next) - j.weightsAt(group, p)
 	v, m = v[p.place*j.vStep(tiles.n):], m[p.place*j.mStep(tiles.n, j.chunk):]
 	parts := ceil(tiles.n, j.t.rows)
-	step := aheadOf(blocks, parts)
+	rows := ceil(tiles.n, parts)
+	full := tiles.n - parts*(rows-1) // parts of so many rows; the others have one less
+	step := ceil(4*blocks*Lanes, parts)
 	for b := 0; b < j.cb; b += winogradBlocks {
 		n := min(j.cb-b, winogradBlocks)
-		at := b * Lanes * blocks * Lanes
-		for part, i := 0, 0; part < parts; part++ {
-			rows := ceil(tiles.n-i, parts-part)
-			if part*step >= 4*blocks*Lanes {
-				step = 0 // all is fetched
-			}
-			product(rows, n, v[(b*tiles.n+i)*Lanes:], tiles.n*Lanes, u[at:], m[i*Lanes:], tiles.n*Lanes, ahead+part*step*4*n, step, b > 0)
-			i += rows
+		u, v := u[b*Lanes*blocks*Lanes:], v[b*tiles.n*Lanes:]
+		product(full, rows, n, v, tiles.n*Lanes, u, m, tiles.n*Lanes, ahead, step, b > 0)
+		if full < parts {
+			i := full * rows * Lanes
+			product(parts-full, rows-1, n, v[i:], tiles.n*Lanes, u, m[i:], tiles.n*Lanes, ahead+full*step*4*n, step, b > 0)
 		}
 	}
-}
-
-// aheadOf returns how many elements of the next weights each of the parts of a
-// product fetches in 4 of its steps: together a panel of so many blocks.
-func aheadOf(blocks, parts int) int {
-	step := 4 * blocks * Lanes
-	for parts > 1 && step > 2*Lanes {
-		parts, step = ceil(parts, 2), step/2
-	}
-	return step
 }
 
 // outBlock transforms the sums of a block of output channels.
