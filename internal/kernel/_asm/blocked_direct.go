@@ -52,7 +52,7 @@ func (f *file) directTile(set isa, vecs, width int, plain bool) {
 	g.p("// func %s(t *directTile)", g.fn)
 	g.p("TEXT ·%s(SB), NOSPLIT, $48-8", g.fn)
 	g.p("MOVQ t+0(FP), DX\nMOVQ %s, BX\nMOVQ BX, x-16(SP)\nMOVQ $0, y-24(SP)", g.at("x"))
-	g.p("MOVQ %s, BX\nMOVQ BX, fetch-48(SP)", g.at("wFetch"))
+	g.p("MOVQ %s, BX\nADDQ %s, BX\nMOVQ BX, fetch-48(SP)", g.at("w"), g.at("wFetch"))
 	g.p("MOVQ %s, BX\nMOVQ BX, repeats-32(SP)\nMOVQ %s, BX", g.at("repeats"), g.at("pixels"))
 	for r := set.rows; r > 1; r-- {
 		g.p("CMPQ BX, $%d\nJEQ pixels%d", r, r)
@@ -88,8 +88,8 @@ func (g *directGen) body(r int) {
 }
 
 // blockedLoops prints the loops over rows and columns of taps, blocks and
-// channels, four at a time. AX is how far ahead of the weights a part of those
-// of the next panel is fetched: four tiles fetch all.
+// channels, four at a time. Meanwhile it fetches weights from AX on that are
+// needed later, a quarter as many as it uses.
 func (g *directGen) blockedLoops(r int, l func(string) string) {
 	g.p("MOVQ fetch-48(SP), AX")
 	g.p("%s:\nMOVQ R13, R12\nMOVQ %s, BX\nMOVQ BX, cols-40(SP)", l("row"), g.at("cols"))
@@ -98,14 +98,15 @@ func (g *directGen) blockedLoops(r int, l func(string) string) {
 	g.p("PCALIGN $64\n%s:", l("channel"))
 	for u := range 4 {
 		if u%2 == 0 && u < g.width/8 {
-			g.p("PREFETCHT1 %d(DI)(AX*1)", 32*u)
+			g.p("PREFETCHT1 %d(AX)", 32*u)
 		}
 		g.step(r, u)
 	}
-	g.p("ADDQ $16, SI\nADDQ $16, R8\nADDQ $%d, DI\nDECQ CX\nJNZ %s", 16*g.width, l("channel"))
+	g.p("ADDQ $16, SI\nADDQ $16, R8\nADDQ $%d, DI\nADDQ $%d, AX\nDECQ CX\nJNZ %s", 16*g.width, 4*g.width, l("channel"))
 	g.p("ADDQ %s, SI\nADDQ %s, R8\nTESTQ BX, BX\nJNZ %s", g.at("channelStep"), g.at("channelStep"), l("block"))
 	g.p("ADDQ %s, R12\nDECQ cols-40(SP)\nJNZ %s", g.at("colStep"), l("col"))
 	g.p("ADDQ %s, R13\nADDQ %s, DI\nDECQ left-8(SP)\nJNZ %s", g.at("rowStep"), g.at("wSkip"), l("row"))
+	g.p("MOVQ AX, fetch-48(SP)")
 }
 
 // plainLoops prints the loops over rows of taps, channels and columns of taps.
@@ -210,7 +211,6 @@ func (g *directGen) last(r int, l func(string) string) {
 		}
 	})
 	g.p("DECQ repeats-32(SP)\nJZ %s", l("end"))
-	g.p("MOVQ %s, BX\nADDQ BX, x-16(SP)\nMOVQ %s, BX\nADDQ BX, y-24(SP)", g.at("xNext"), g.at("yNext"))
-	g.p("MOVQ %s, BX\nADDQ BX, fetch-48(SP)\nJMP %s", g.at("wFetchNext"), l("pixels"))
+	g.p("MOVQ %s, BX\nADDQ BX, x-16(SP)\nMOVQ %s, BX\nADDQ BX, y-24(SP)\nJMP %s", g.at("xNext"), g.at("yNext"), l("pixels"))
 	g.p("%s:\nVZEROUPPER\nRET", l("end"))
 }

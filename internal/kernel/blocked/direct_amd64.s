@@ -12,7 +12,8 @@ TEXT ·f32Direct14x32AVX512(SB), NOSPLIT, $48-8
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
-	MOVQ directTile_wFetch(DX), BX
+	MOVQ directTile_w(DX), BX
+	ADDQ directTile_wFetch(DX), BX
 	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
@@ -87,7 +88,7 @@ block1:
 	PCALIGN $64
 
 channel1:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z2
 	VMOVUPS      64(DI), Z3
 	VBROADCASTSS 0(SI), Z4
@@ -98,7 +99,7 @@ channel1:
 	VBROADCASTSS 4(SI), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z2
 	VMOVUPS      320(DI), Z3
 	VBROADCASTSS 8(SI), Z4
@@ -112,6 +113,7 @@ channel1:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel1
 	ADDQ         directTile_channelStep(DX), SI
@@ -125,6 +127,7 @@ channel1:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row1
+	MOVQ         AX, fetch-48(SP)
 
 done1:
 	CMPQ   directTile_residual(DX), $0
@@ -159,8 +162,6 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -212,7 +213,7 @@ block2:
 	PCALIGN $64
 
 channel2:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z4
 	VMOVUPS      64(DI), Z5
 	VBROADCASTSS 0(SI), Z6
@@ -229,7 +230,7 @@ channel2:
 	VBROADCASTSS 4(R8), Z7
 	VFMADD231PS  Z4, Z7, Z2
 	VFMADD231PS  Z5, Z7, Z3
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z4
 	VMOVUPS      320(DI), Z5
 	VBROADCASTSS 8(SI), Z6
@@ -249,6 +250,7 @@ channel2:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel2
 	ADDQ         directTile_channelStep(DX), SI
@@ -262,6 +264,7 @@ channel2:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row2
+	MOVQ         AX, fetch-48(SP)
 
 done2:
 	CMPQ   directTile_residual(DX), $0
@@ -310,8 +313,6 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -365,7 +366,7 @@ block3:
 	PCALIGN $64
 
 channel3:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z6
 	VMOVUPS      64(DI), Z7
 	VBROADCASTSS 0(SI), Z8
@@ -388,7 +389,7 @@ channel3:
 	VBROADCASTSS 4(R8), Z10
 	VFMADD231PS  Z6, Z10, Z4
 	VFMADD231PS  Z7, Z10, Z5
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z6
 	VMOVUPS      320(DI), Z7
 	VBROADCASTSS 8(SI), Z8
@@ -414,6 +415,7 @@ channel3:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel3
 	ADDQ         directTile_channelStep(DX), SI
@@ -427,6 +429,7 @@ channel3:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row3
+	MOVQ         AX, fetch-48(SP)
 
 done3:
 	CMPQ   directTile_residual(DX), $0
@@ -485,8 +488,6 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -542,7 +543,7 @@ block4:
 	PCALIGN $64
 
 channel4:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z8
 	VMOVUPS      64(DI), Z9
 	VBROADCASTSS 0(SI), Z10
@@ -571,7 +572,7 @@ channel4:
 	VBROADCASTSS 4(R8)(R9*1), Z13
 	VFMADD231PS  Z8, Z13, Z6
 	VFMADD231PS  Z9, Z13, Z7
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z8
 	VMOVUPS      320(DI), Z9
 	VBROADCASTSS 8(SI), Z10
@@ -603,6 +604,7 @@ channel4:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel4
 	ADDQ         directTile_channelStep(DX), SI
@@ -616,6 +618,7 @@ channel4:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row4
+	MOVQ         AX, fetch-48(SP)
 
 done4:
 	CMPQ   directTile_residual(DX), $0
@@ -684,8 +687,6 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -743,7 +744,7 @@ block5:
 	PCALIGN $64
 
 channel5:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z10
 	VMOVUPS      64(DI), Z11
 	VBROADCASTSS 0(SI), Z12
@@ -778,7 +779,7 @@ channel5:
 	VBROADCASTSS 4(R8)(R9*1), Z16
 	VFMADD231PS  Z10, Z16, Z8
 	VFMADD231PS  Z11, Z16, Z9
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z10
 	VMOVUPS      320(DI), Z11
 	VBROADCASTSS 8(SI), Z12
@@ -816,6 +817,7 @@ channel5:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel5
 	ADDQ         directTile_channelStep(DX), SI
@@ -829,6 +831,7 @@ channel5:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row5
+	MOVQ         AX, fetch-48(SP)
 
 done5:
 	CMPQ   directTile_residual(DX), $0
@@ -907,8 +910,6 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -968,7 +969,7 @@ block6:
 	PCALIGN $64
 
 channel6:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z12
 	VMOVUPS      64(DI), Z13
 	VBROADCASTSS 0(SI), Z14
@@ -1009,7 +1010,7 @@ channel6:
 	VBROADCASTSS 4(R8)(R9*2), Z19
 	VFMADD231PS  Z12, Z19, Z10
 	VFMADD231PS  Z13, Z19, Z11
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z12
 	VMOVUPS      320(DI), Z13
 	VBROADCASTSS 8(SI), Z14
@@ -1053,6 +1054,7 @@ channel6:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel6
 	ADDQ         directTile_channelStep(DX), SI
@@ -1066,6 +1068,7 @@ channel6:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row6
+	MOVQ         AX, fetch-48(SP)
 
 done6:
 	CMPQ   directTile_residual(DX), $0
@@ -1154,8 +1157,6 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -1217,7 +1218,7 @@ block7:
 	PCALIGN $64
 
 channel7:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z14
 	VMOVUPS      64(DI), Z15
 	VBROADCASTSS 0(SI), Z16
@@ -1264,7 +1265,7 @@ channel7:
 	VBROADCASTSS 4(R8)(R9*2), Z22
 	VFMADD231PS  Z14, Z22, Z12
 	VFMADD231PS  Z15, Z22, Z13
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z14
 	VMOVUPS      320(DI), Z15
 	VBROADCASTSS 8(SI), Z16
@@ -1314,6 +1315,7 @@ channel7:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel7
 	ADDQ         directTile_channelStep(DX), SI
@@ -1327,6 +1329,7 @@ channel7:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row7
+	MOVQ         AX, fetch-48(SP)
 
 done7:
 	CMPQ   directTile_residual(DX), $0
@@ -1425,8 +1428,6 @@ store7:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels7
 
 end7:
@@ -1490,7 +1491,7 @@ block8:
 	PCALIGN $64
 
 channel8:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z16
 	VMOVUPS      64(DI), Z17
 	VBROADCASTSS 0(SI), Z18
@@ -1543,7 +1544,7 @@ channel8:
 	VBROADCASTSS 4(R8)(R10*1), Z25
 	VFMADD231PS  Z16, Z25, Z14
 	VFMADD231PS  Z17, Z25, Z15
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z16
 	VMOVUPS      320(DI), Z17
 	VBROADCASTSS 8(SI), Z18
@@ -1599,6 +1600,7 @@ channel8:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel8
 	ADDQ         directTile_channelStep(DX), SI
@@ -1612,6 +1614,7 @@ channel8:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row8
+	MOVQ         AX, fetch-48(SP)
 
 done8:
 	CMPQ   directTile_residual(DX), $0
@@ -1720,8 +1723,6 @@ store8:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels8
 
 end8:
@@ -1787,7 +1788,7 @@ block9:
 	PCALIGN $64
 
 channel9:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z18
 	VMOVUPS      64(DI), Z19
 	VBROADCASTSS 0(SI), Z20
@@ -1846,7 +1847,7 @@ channel9:
 	VBROADCASTSS 4(R8)(R10*1), Z28
 	VFMADD231PS  Z18, Z28, Z16
 	VFMADD231PS  Z19, Z28, Z17
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z18
 	VMOVUPS      320(DI), Z19
 	VBROADCASTSS 8(SI), Z20
@@ -1908,6 +1909,7 @@ channel9:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel9
 	ADDQ         directTile_channelStep(DX), SI
@@ -1921,6 +1923,7 @@ channel9:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row9
+	MOVQ         AX, fetch-48(SP)
 
 done9:
 	CMPQ   directTile_residual(DX), $0
@@ -2039,8 +2042,6 @@ store9:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels9
 
 end9:
@@ -2108,7 +2109,7 @@ block10:
 	PCALIGN $64
 
 channel10:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z20
 	VMOVUPS      64(DI), Z21
 	VBROADCASTSS 0(SI), Z22
@@ -2173,7 +2174,7 @@ channel10:
 	VBROADCASTSS 4(R8)(R9*4), Z31
 	VFMADD231PS  Z20, Z31, Z18
 	VFMADD231PS  Z21, Z31, Z19
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z20
 	VMOVUPS      320(DI), Z21
 	VBROADCASTSS 8(SI), Z22
@@ -2241,6 +2242,7 @@ channel10:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel10
 	ADDQ         directTile_channelStep(DX), SI
@@ -2254,6 +2256,7 @@ channel10:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row10
+	MOVQ         AX, fetch-48(SP)
 
 done10:
 	CMPQ   directTile_residual(DX), $0
@@ -2382,8 +2385,6 @@ store10:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels10
 
 end10:
@@ -2453,7 +2454,7 @@ block11:
 	PCALIGN $64
 
 channel11:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z22
 	VMOVUPS      64(DI), Z23
 	VBROADCASTSS 0(SI), Z24
@@ -2524,7 +2525,7 @@ channel11:
 	VBROADCASTSS 4(R8)(R9*4), Z26
 	VFMADD231PS  Z22, Z26, Z20
 	VFMADD231PS  Z23, Z26, Z21
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z22
 	VMOVUPS      320(DI), Z23
 	VBROADCASTSS 8(SI), Z24
@@ -2598,6 +2599,7 @@ channel11:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel11
 	ADDQ         directTile_channelStep(DX), SI
@@ -2611,6 +2613,7 @@ channel11:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row11
+	MOVQ         AX, fetch-48(SP)
 
 done11:
 	CMPQ   directTile_residual(DX), $0
@@ -2749,8 +2752,6 @@ store11:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels11
 
 end11:
@@ -2822,7 +2823,7 @@ block12:
 	PCALIGN $64
 
 channel12:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z24
 	VMOVUPS      64(DI), Z25
 	VBROADCASTSS 0(SI), Z26
@@ -2899,7 +2900,7 @@ channel12:
 	VBROADCASTSS 4(R8)(R11*1), Z31
 	VFMADD231PS  Z24, Z31, Z22
 	VFMADD231PS  Z25, Z31, Z23
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z24
 	VMOVUPS      320(DI), Z25
 	VBROADCASTSS 8(SI), Z26
@@ -2979,6 +2980,7 @@ channel12:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel12
 	ADDQ         directTile_channelStep(DX), SI
@@ -2992,6 +2994,7 @@ channel12:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row12
+	MOVQ         AX, fetch-48(SP)
 
 done12:
 	CMPQ   directTile_residual(DX), $0
@@ -3140,8 +3143,6 @@ store12:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels12
 
 end12:
@@ -3215,7 +3216,7 @@ block13:
 	PCALIGN $64
 
 channel13:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z26
 	VMOVUPS      64(DI), Z27
 	VBROADCASTSS 0(SI), Z28
@@ -3298,7 +3299,7 @@ channel13:
 	VBROADCASTSS 4(R8)(R11*1), Z28
 	VFMADD231PS  Z26, Z28, Z24
 	VFMADD231PS  Z27, Z28, Z25
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z26
 	VMOVUPS      320(DI), Z27
 	VBROADCASTSS 8(SI), Z28
@@ -3384,6 +3385,7 @@ channel13:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel13
 	ADDQ         directTile_channelStep(DX), SI
@@ -3397,6 +3399,7 @@ channel13:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row13
+	MOVQ         AX, fetch-48(SP)
 
 done13:
 	CMPQ   directTile_residual(DX), $0
@@ -3555,8 +3558,6 @@ store13:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels13
 
 end13:
@@ -3632,7 +3633,7 @@ block14:
 	PCALIGN $64
 
 channel14:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z28
 	VMOVUPS      64(DI), Z29
 	VBROADCASTSS 0(SI), Z30
@@ -3721,7 +3722,7 @@ channel14:
 	VBROADCASTSS 4(R8)(R10*2), Z31
 	VFMADD231PS  Z28, Z31, Z26
 	VFMADD231PS  Z29, Z31, Z27
-	PREFETCHT1   64(DI)(AX*1)
+	PREFETCHT1   64(AX)
 	VMOVUPS      256(DI), Z28
 	VMOVUPS      320(DI), Z29
 	VBROADCASTSS 8(SI), Z30
@@ -3813,6 +3814,7 @@ channel14:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $512, DI
+	ADDQ         $128, AX
 	DECQ         CX
 	JNZ          channel14
 	ADDQ         directTile_channelStep(DX), SI
@@ -3826,6 +3828,7 @@ channel14:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row14
+	MOVQ         AX, fetch-48(SP)
 
 done14:
 	CMPQ   directTile_residual(DX), $0
@@ -3994,8 +3997,6 @@ store14:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels14
 
 end14:
@@ -4008,7 +4009,8 @@ TEXT ·f32Direct14x16AVX512(SB), NOSPLIT, $48-8
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
-	MOVQ directTile_wFetch(DX), BX
+	MOVQ directTile_w(DX), BX
+	ADDQ directTile_wFetch(DX), BX
 	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
@@ -4081,7 +4083,7 @@ block1:
 	PCALIGN $64
 
 channel1:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z1
 	VBROADCASTSS 0(SI), Z2
 	VFMADD231PS  Z1, Z2, Z0
@@ -4097,6 +4099,7 @@ channel1:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel1
 	ADDQ         directTile_channelStep(DX), SI
@@ -4110,6 +4113,7 @@ channel1:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row1
+	MOVQ         AX, fetch-48(SP)
 
 done1:
 	CMPQ   directTile_residual(DX), $0
@@ -4140,8 +4144,6 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -4190,7 +4192,7 @@ block2:
 	PCALIGN $64
 
 channel2:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z2
 	VBROADCASTSS 0(SI), Z3
 	VFMADD231PS  Z2, Z3, Z0
@@ -4214,6 +4216,7 @@ channel2:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel2
 	ADDQ         directTile_channelStep(DX), SI
@@ -4227,6 +4230,7 @@ channel2:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row2
+	MOVQ         AX, fetch-48(SP)
 
 done2:
 	CMPQ   directTile_residual(DX), $0
@@ -4267,8 +4271,6 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -4318,7 +4320,7 @@ block3:
 	PCALIGN $64
 
 channel3:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z3
 	VBROADCASTSS 0(SI), Z4
 	VFMADD231PS  Z3, Z4, Z0
@@ -4350,6 +4352,7 @@ channel3:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel3
 	ADDQ         directTile_channelStep(DX), SI
@@ -4363,6 +4366,7 @@ channel3:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row3
+	MOVQ         AX, fetch-48(SP)
 
 done3:
 	CMPQ   directTile_residual(DX), $0
@@ -4409,8 +4413,6 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -4461,7 +4463,7 @@ block4:
 	PCALIGN $64
 
 channel4:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z4
 	VBROADCASTSS 0(SI), Z5
 	VFMADD231PS  Z4, Z5, Z0
@@ -4501,6 +4503,7 @@ channel4:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel4
 	ADDQ         directTile_channelStep(DX), SI
@@ -4514,6 +4517,7 @@ channel4:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row4
+	MOVQ         AX, fetch-48(SP)
 
 done4:
 	CMPQ   directTile_residual(DX), $0
@@ -4566,8 +4570,6 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -4619,7 +4621,7 @@ block5:
 	PCALIGN $64
 
 channel5:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z5
 	VBROADCASTSS 0(SI), Z6
 	VFMADD231PS  Z5, Z6, Z0
@@ -4667,6 +4669,7 @@ channel5:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel5
 	ADDQ         directTile_channelStep(DX), SI
@@ -4680,6 +4683,7 @@ channel5:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row5
+	MOVQ         AX, fetch-48(SP)
 
 done5:
 	CMPQ   directTile_residual(DX), $0
@@ -4738,8 +4742,6 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -4792,7 +4794,7 @@ block6:
 	PCALIGN $64
 
 channel6:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z6
 	VBROADCASTSS 0(SI), Z7
 	VFMADD231PS  Z6, Z7, Z0
@@ -4848,6 +4850,7 @@ channel6:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel6
 	ADDQ         directTile_channelStep(DX), SI
@@ -4861,6 +4864,7 @@ channel6:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row6
+	MOVQ         AX, fetch-48(SP)
 
 done6:
 	CMPQ   directTile_residual(DX), $0
@@ -4925,8 +4929,6 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -4980,7 +4982,7 @@ block7:
 	PCALIGN $64
 
 channel7:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z7
 	VBROADCASTSS 0(SI), Z8
 	VFMADD231PS  Z7, Z8, Z0
@@ -5044,6 +5046,7 @@ channel7:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel7
 	ADDQ         directTile_channelStep(DX), SI
@@ -5057,6 +5060,7 @@ channel7:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row7
+	MOVQ         AX, fetch-48(SP)
 
 done7:
 	CMPQ   directTile_residual(DX), $0
@@ -5127,8 +5131,6 @@ store7:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels7
 
 end7:
@@ -5183,7 +5185,7 @@ block8:
 	PCALIGN $64
 
 channel8:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z8
 	VBROADCASTSS 0(SI), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -5255,6 +5257,7 @@ channel8:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel8
 	ADDQ         directTile_channelStep(DX), SI
@@ -5268,6 +5271,7 @@ channel8:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row8
+	MOVQ         AX, fetch-48(SP)
 
 done8:
 	CMPQ   directTile_residual(DX), $0
@@ -5344,8 +5348,6 @@ store8:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels8
 
 end8:
@@ -5401,7 +5403,7 @@ block9:
 	PCALIGN $64
 
 channel9:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z9
 	VBROADCASTSS 0(SI), Z10
 	VFMADD231PS  Z9, Z10, Z0
@@ -5481,6 +5483,7 @@ channel9:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel9
 	ADDQ         directTile_channelStep(DX), SI
@@ -5494,6 +5497,7 @@ channel9:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row9
+	MOVQ         AX, fetch-48(SP)
 
 done9:
 	CMPQ   directTile_residual(DX), $0
@@ -5576,8 +5580,6 @@ store9:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels9
 
 end9:
@@ -5634,7 +5636,7 @@ block10:
 	PCALIGN $64
 
 channel10:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z10
 	VBROADCASTSS 0(SI), Z11
 	VFMADD231PS  Z10, Z11, Z0
@@ -5722,6 +5724,7 @@ channel10:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel10
 	ADDQ         directTile_channelStep(DX), SI
@@ -5735,6 +5738,7 @@ channel10:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row10
+	MOVQ         AX, fetch-48(SP)
 
 done10:
 	CMPQ   directTile_residual(DX), $0
@@ -5823,8 +5827,6 @@ store10:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels10
 
 end10:
@@ -5882,7 +5884,7 @@ block11:
 	PCALIGN $64
 
 channel11:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z11
 	VBROADCASTSS 0(SI), Z12
 	VFMADD231PS  Z11, Z12, Z0
@@ -5978,6 +5980,7 @@ channel11:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel11
 	ADDQ         directTile_channelStep(DX), SI
@@ -5991,6 +5994,7 @@ channel11:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row11
+	MOVQ         AX, fetch-48(SP)
 
 done11:
 	CMPQ   directTile_residual(DX), $0
@@ -6085,8 +6089,6 @@ store11:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels11
 
 end11:
@@ -6145,7 +6147,7 @@ block12:
 	PCALIGN $64
 
 channel12:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z12
 	VBROADCASTSS 0(SI), Z13
 	VFMADD231PS  Z12, Z13, Z0
@@ -6249,6 +6251,7 @@ channel12:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel12
 	ADDQ         directTile_channelStep(DX), SI
@@ -6262,6 +6265,7 @@ channel12:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row12
+	MOVQ         AX, fetch-48(SP)
 
 done12:
 	CMPQ   directTile_residual(DX), $0
@@ -6362,8 +6366,6 @@ store12:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels12
 
 end12:
@@ -6423,7 +6425,7 @@ block13:
 	PCALIGN $64
 
 channel13:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z13
 	VBROADCASTSS 0(SI), Z14
 	VFMADD231PS  Z13, Z14, Z0
@@ -6535,6 +6537,7 @@ channel13:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel13
 	ADDQ         directTile_channelStep(DX), SI
@@ -6548,6 +6551,7 @@ channel13:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row13
+	MOVQ         AX, fetch-48(SP)
 
 done13:
 	CMPQ   directTile_residual(DX), $0
@@ -6654,8 +6658,6 @@ store13:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels13
 
 end13:
@@ -6716,7 +6718,7 @@ block14:
 	PCALIGN $64
 
 channel14:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Z14
 	VBROADCASTSS 0(SI), Z15
 	VFMADD231PS  Z14, Z15, Z0
@@ -6836,6 +6838,7 @@ channel14:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel14
 	ADDQ         directTile_channelStep(DX), SI
@@ -6849,6 +6852,7 @@ channel14:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row14
+	MOVQ         AX, fetch-48(SP)
 
 done14:
 	CMPQ   directTile_residual(DX), $0
@@ -6961,8 +6965,6 @@ store14:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels14
 
 end14:
@@ -6975,7 +6977,8 @@ TEXT ·f32Direct6x16AVX2(SB), NOSPLIT, $48-8
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
-	MOVQ directTile_wFetch(DX), BX
+	MOVQ directTile_w(DX), BX
+	ADDQ directTile_wFetch(DX), BX
 	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
@@ -7034,7 +7037,7 @@ block1:
 	PCALIGN $64
 
 channel1:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Y2
 	VMOVUPS      32(DI), Y3
 	VBROADCASTSS 0(SI), Y4
@@ -7058,6 +7061,7 @@ channel1:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel1
 	ADDQ         directTile_channelStep(DX), SI
@@ -7071,6 +7075,7 @@ channel1:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row1
+	MOVQ         AX, fetch-48(SP)
 
 done1:
 	CMPQ   directTile_residual(DX), $0
@@ -7105,8 +7110,6 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -7158,7 +7161,7 @@ block2:
 	PCALIGN $64
 
 channel2:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Y4
 	VMOVUPS      32(DI), Y5
 	VBROADCASTSS 0(SI), Y6
@@ -7194,6 +7197,7 @@ channel2:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel2
 	ADDQ         directTile_channelStep(DX), SI
@@ -7207,6 +7211,7 @@ channel2:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row2
+	MOVQ         AX, fetch-48(SP)
 
 done2:
 	CMPQ   directTile_residual(DX), $0
@@ -7255,8 +7260,6 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -7310,7 +7313,7 @@ block3:
 	PCALIGN $64
 
 channel3:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Y6
 	VMOVUPS      32(DI), Y7
 	VBROADCASTSS 0(SI), Y8
@@ -7358,6 +7361,7 @@ channel3:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel3
 	ADDQ         directTile_channelStep(DX), SI
@@ -7371,6 +7375,7 @@ channel3:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row3
+	MOVQ         AX, fetch-48(SP)
 
 done3:
 	CMPQ   directTile_residual(DX), $0
@@ -7429,8 +7434,6 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -7486,7 +7489,7 @@ block4:
 	PCALIGN $64
 
 channel4:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Y8
 	VMOVUPS      32(DI), Y9
 	VBROADCASTSS 0(SI), Y10
@@ -7546,6 +7549,7 @@ channel4:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel4
 	ADDQ         directTile_channelStep(DX), SI
@@ -7559,6 +7563,7 @@ channel4:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row4
+	MOVQ         AX, fetch-48(SP)
 
 done4:
 	CMPQ   directTile_residual(DX), $0
@@ -7627,8 +7632,6 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -7686,7 +7689,7 @@ block5:
 	PCALIGN $64
 
 channel5:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Y10
 	VMOVUPS      32(DI), Y11
 	VBROADCASTSS 0(SI), Y12
@@ -7758,6 +7761,7 @@ channel5:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel5
 	ADDQ         directTile_channelStep(DX), SI
@@ -7771,6 +7775,7 @@ channel5:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row5
+	MOVQ         AX, fetch-48(SP)
 
 done5:
 	CMPQ   directTile_residual(DX), $0
@@ -7849,8 +7854,6 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -7910,7 +7913,7 @@ block6:
 	PCALIGN $64
 
 channel6:
-	PREFETCHT1   0(DI)(AX*1)
+	PREFETCHT1   0(AX)
 	VMOVUPS      0(DI), Y12
 	VMOVUPS      32(DI), Y13
 	VBROADCASTSS 0(SI), Y14
@@ -7994,6 +7997,7 @@ channel6:
 	ADDQ         $16, SI
 	ADDQ         $16, R8
 	ADDQ         $256, DI
+	ADDQ         $64, AX
 	DECQ         CX
 	JNZ          channel6
 	ADDQ         directTile_channelStep(DX), SI
@@ -8007,6 +8011,7 @@ channel6:
 	ADDQ         directTile_wSkip(DX), DI
 	DECQ         left-8(SP)
 	JNZ          row6
+	MOVQ         AX, fetch-48(SP)
 
 done6:
 	CMPQ   directTile_residual(DX), $0
@@ -8095,8 +8100,6 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -8109,7 +8112,8 @@ TEXT ·f32DirectPlain14x32AVX512(SB), NOSPLIT, $48-8
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
-	MOVQ directTile_wFetch(DX), BX
+	MOVQ directTile_w(DX), BX
+	ADDQ directTile_wFetch(DX), BX
 	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
@@ -8228,8 +8232,6 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -8342,8 +8344,6 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -8471,8 +8471,6 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -8615,8 +8613,6 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -8774,8 +8770,6 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -8948,8 +8942,6 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -9137,8 +9129,6 @@ store7:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels7
 
 end7:
@@ -9341,8 +9331,6 @@ store8:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels8
 
 end8:
@@ -9560,8 +9548,6 @@ store9:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels9
 
 end9:
@@ -9794,8 +9780,6 @@ store10:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels10
 
 end10:
@@ -10043,8 +10027,6 @@ store11:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels11
 
 end11:
@@ -10307,8 +10289,6 @@ store12:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels12
 
 end12:
@@ -10586,8 +10566,6 @@ store13:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels13
 
 end13:
@@ -10880,8 +10858,6 @@ store14:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels14
 
 end14:
@@ -10894,7 +10870,8 @@ TEXT ·f32DirectPlain14x16AVX512(SB), NOSPLIT, $48-8
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
-	MOVQ directTile_wFetch(DX), BX
+	MOVQ directTile_w(DX), BX
+	ADDQ directTile_wFetch(DX), BX
 	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
@@ -11005,8 +10982,6 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -11105,8 +11080,6 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -11214,8 +11187,6 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -11332,8 +11303,6 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -11459,8 +11428,6 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -11595,8 +11562,6 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:
@@ -11740,8 +11705,6 @@ store7:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels7
 
 end7:
@@ -11894,8 +11857,6 @@ store8:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels8
 
 end8:
@@ -12057,8 +12018,6 @@ store9:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels9
 
 end9:
@@ -12229,8 +12188,6 @@ store10:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels10
 
 end10:
@@ -12410,8 +12367,6 @@ store11:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels11
 
 end11:
@@ -12600,8 +12555,6 @@ store12:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels12
 
 end12:
@@ -12799,8 +12752,6 @@ store13:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels13
 
 end13:
@@ -13007,8 +12958,6 @@ store14:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels14
 
 end14:
@@ -13021,7 +12970,8 @@ TEXT ·f32DirectPlain6x16AVX2(SB), NOSPLIT, $48-8
 	MOVQ directTile_x(DX), BX
 	MOVQ BX, x-16(SP)
 	MOVQ $0, y-24(SP)
-	MOVQ directTile_wFetch(DX), BX
+	MOVQ directTile_w(DX), BX
+	ADDQ directTile_wFetch(DX), BX
 	MOVQ BX, fetch-48(SP)
 	MOVQ directTile_repeats(DX), BX
 	MOVQ BX, repeats-32(SP)
@@ -13124,8 +13074,6 @@ store1:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels1
 
 end1:
@@ -13238,8 +13186,6 @@ store2:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels2
 
 end2:
@@ -13367,8 +13313,6 @@ store3:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels3
 
 end3:
@@ -13511,8 +13455,6 @@ store4:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels4
 
 end4:
@@ -13670,8 +13612,6 @@ store5:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels5
 
 end5:
@@ -13844,8 +13784,6 @@ store6:
 	ADDQ    BX, x-16(SP)
 	MOVQ    directTile_yNext(DX), BX
 	ADDQ    BX, y-24(SP)
-	MOVQ    directTile_wFetchNext(DX), BX
-	ADDQ    BX, fetch-48(SP)
 	JMP     pixels6
 
 end6:

@@ -87,8 +87,7 @@ func (j *directJob) tilesOf(panel, first, end int) {
 				count, x, y := r.place(&t, i, end-i)
 				i += count
 				if fetch > 0 {
-					t.wFetchNext = 4 * width
-					t.wFetch = fetch + tile%4*t.wFetchNext
+					t.wFetch = fetch + tile%4*(fetch/4)
 				}
 				tile += count
 				j.compute(&t, width, image*j.xImage+x0+x, image*j.yImage+y0+y)

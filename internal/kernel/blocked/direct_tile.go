@@ -27,7 +27,7 @@ type directTile struct {
 	cols, colStep         int
 	channels, channelStep int // blocked: in units, and from the end of a block to the next
 	wSkip                 int // from the end of a row of taps to the next
-	wFetch, wFetchNext    int // from a weight to some that are needed soon, and what the next tile adds to it
+	wFetch                int // from w to weights that are needed later: a tile fetches a quarter as many as it uses
 
 	clip      bool
 	low, high float32
