@@ -12,21 +12,25 @@ import (
 type Team struct {
 	// state is generation<<32 | closed | helpers inside. The job is written
 	// only while the state is closed and nobody is inside, so that a helper
-	// that comes late can never see half a job.
+	// that comes late can never see half a job. It lies in the same cache line,
+	// so that a helper that sees the one has the other.
 	state atomic.Uint64
-	_     [120]byte
-	spans []span // one for each thread: the tiles that it should take
 	job
+	_ [80]byte
 
+	// What helpers read all the time and nobody writes during a job.
+	spans    []span // one for each thread: the tiles that it should take
+	helpers  []helper
+	stop     *atomic.Bool
+	retired  atomic.Bool // the helpers must end
+	broken   atomic.Pointer[Panic]
 	sleeping atomic.Int32 // helpers that are parked
-	taken    time.Time    // when the owner got the team
+	_        [128]byte
 
-	busy    atomic.Bool // a Do is running
-	retired atomic.Bool // the helpers must end
-	broken  atomic.Pointer[Panic]
-	stop    *atomic.Bool
-	helpers []helper
-	idle    time.Time // since when the pool has it; guarded by the pool
+	// What only the owner or the pool reads.
+	busy  atomic.Bool // a Do is running
+	taken time.Time   // when the owner got the team
+	idle  time.Time   // since when the pool has it; guarded by the pool
 }
 
 type job struct {
@@ -39,7 +43,7 @@ type job struct {
 // that a thread finds in its cache what its tiles of the job before have
 // left there. Whoever has none left takes those of the others.
 type span struct {
-	next atomic.Int64 // the next tile to claim
+	next int64 // the next tile to claim; atomic while the job is open
 	end  int64
 	_    [112]byte
 }
@@ -145,7 +149,7 @@ func (t *Team) open(j job) {
 	n, at := int64(len(t.spans)), int64(0)
 	for w := range t.spans {
 		s := &t.spans[w]
-		s.next.Store(at)
+		s.next = at
 		at += j.tiles/n + min(max(j.tiles%n-int64(w), 0), 1)
 		s.end = at
 	}
@@ -181,7 +185,7 @@ func (t *Team) claim(worker int) {
 		if v := recover(); v != nil {
 			t.broken.CompareAndSwap(nil, asPanic(v))
 			for w := range t.spans {
-				t.spans[w].next.Store(t.tiles)
+				atomic.StoreInt64(&t.spans[w].next, t.tiles)
 			}
 		}
 	}()
@@ -192,7 +196,7 @@ func (t *Team) claim(worker int) {
 func (t *Team) claimFrom(worker int, spans []span) {
 	for w := range spans {
 		for s := &spans[w]; !t.Stopped(); {
-			i := s.next.Add(1) - 1
+			i := atomic.AddInt64(&s.next, 1) - 1
 			if i >= s.end {
 				break
 			}

@@ -79,14 +79,13 @@ func (b *blocks) place(column int) (gate, unit int) {
 type packedForward[T gemm.Float] struct {
 	blocks
 	gatesOf []T    // gates of all rows
-	stateOf [2][]T // states before and after a step [Batch, hidden]
+	stateOf [2][]T // states before the even and the odd steps [Batch, hidden]
 	cellsOf []T    // LSTM [Batch, hidden]
 	biasOf  []T    // what the products with the input start from
 	qBias   []T    // GRU with LinearBeforeReset: what the recurrent part of its last gate starts from
 	parts   []T    // GRU with LinearBeforeReset: recurrent parts of the last gate [Batch, hidden]
 	resets  []T    // GRU without: reset states [Batch, hidden]
 	peeps   []T    // [3, hidden]
-	phase   phase
 }
 
 // A phase is what the tiles of a job do; most recurrences have one for each step.
@@ -139,10 +138,9 @@ func (l *Layer[T]) forwardPacked(team *parallel.Team, scratch []T) {
 			l.phase = lastGate
 		}
 		team.Do(l.Directions*l.count, (*packedTask[T])(l))
-		l.stateOf[0], l.stateOf[1] = l.stateOf[1], l.stateOf[0]
 	}
 	for d := range l.Directions {
-		l.leave(l.YH, l.stateOf[0], d)
+		l.leave(l.YH, l.stateOf[l.Steps%2], d)
 		l.leave(l.YC, l.cellsOf, d)
 	}
 }
@@ -242,6 +240,10 @@ type blockStep[T gemm.Float] struct {
 	ldz         int
 }
 
+// old and fresh are the states before and after the step at work.
+func (l *Layer[T]) old() []T   { return l.stateOf[l.n%2] }
+func (l *Layer[T]) fresh() []T { return l.stateOf[1-l.n%2] }
+
 // columns is how many gates a block has in all.
 func (b *blocks) columns() int { return b.each * b.width }
 
@@ -284,7 +286,7 @@ func (l *Layer[T]) recur(s *blockStep[T], first, last int, states, c []T, ldc in
 
 // finish copies the new state of a sequence to the output, or keeps the old one behind the sequence's end.
 func (l *Layer[T]) finish(s *blockStep[T], b int) {
-	h := l.part(s, l.stateOf[1], b)
+	h := l.part(s, l.fresh(), b)
 	if l.Y == nil {
 		return
 	}
@@ -297,15 +299,15 @@ func (l *Layer[T]) lives(s *blockStep[T], b int) bool {
 	if l.Lens == nil || s.t < int(l.Lens[b]) {
 		return true
 	}
-	copy(l.part(s, l.stateOf[1], b), l.part(s, l.stateOf[0], b))
+	copy(l.part(s, l.fresh(), b), l.part(s, l.old(), b))
 	return false
 }
 
 func (l *Layer[T]) blockSimple(s *blockStep[T]) {
-	l.recur(s, 0, 1, l.stateOf[0], s.z, s.ldz, nil)
+	l.recur(s, 0, 1, l.old(), s.z, s.ldz, nil)
 	for b := range l.Batch {
 		if l.lives(s, b) {
-			h := l.part(s, l.stateOf[1], b)
+			h := l.part(s, l.fresh(), b)
 			copy(h, s.z[b*s.ldz:])
 			l.Acts[s.d][0].all(h, l.Clip)
 			l.finish(s, b)
@@ -314,7 +316,7 @@ func (l *Layer[T]) blockSimple(s *blockStep[T]) {
 }
 
 func (l *Layer[T]) blockLSTM(s *blockStep[T]) {
-	l.recur(s, 0, 4, l.stateOf[0], s.z, s.ldz, nil)
+	l.recur(s, 0, 4, l.old(), s.z, s.ldz, nil)
 	var peep [3][]T
 	if l.P != nil {
 		for i := range peep {
@@ -323,7 +325,7 @@ func (l *Layer[T]) blockLSTM(s *blockStep[T]) {
 	}
 	for b := range l.Batch {
 		if l.lives(s, b) {
-			l.cell(l.Acts[s.d], s.z[b*s.ldz:][:l.columns()], l.part(s, l.cellsOf, b), l.part(s, l.stateOf[1], b), peep)
+			l.cell(l.Acts[s.d], s.z[b*s.ldz:][:l.columns()], l.part(s, l.cellsOf, b), l.part(s, l.fresh(), b), peep)
 			l.finish(s, b)
 		}
 	}
@@ -333,8 +335,8 @@ func (l *Layer[T]) blockLSTM(s *blockStep[T]) {
 func (l *Layer[T]) blockGRU(s *blockStep[T]) {
 	w := l.width
 	q := of(l.parts, s.d, l.Batch*l.hidden)[s.block*w:]
-	l.recur(s, 0, 2, l.stateOf[0], s.z, s.ldz, nil)
-	l.recur(s, 2, 3, l.stateOf[0], q, l.hidden, of(l.qBias, s.d, l.hidden)[s.block*w:])
+	l.recur(s, 0, 2, l.old(), s.z, s.ldz, nil)
+	l.recur(s, 2, 3, l.old(), q, l.hidden, of(l.qBias, s.d, l.hidden)[s.block*w:])
 	for b := range l.Batch {
 		if !l.lives(s, b) {
 			continue
@@ -350,13 +352,13 @@ func (l *Layer[T]) blockGRU(s *blockStep[T]) {
 func (l *Layer[T]) blockResetGRU(s *blockStep[T]) {
 	w := l.width
 	if l.phase == gatesOnly {
-		l.recur(s, 0, 2, l.stateOf[0], s.z, s.ldz, nil)
+		l.recur(s, 0, 2, l.old(), s.z, s.ldz, nil)
 		for b := range l.Batch {
 			z := s.z[b*s.ldz:][:2*w]
 			l.Acts[s.d][0].all(z, l.Clip)
 			rh := l.part(s, l.resets, b)
 			copy(rh, z[w:])
-			scale(rh, l.part(s, l.stateOf[0], b))
+			scale(rh, l.part(s, l.old(), b))
 		}
 		return
 	}
@@ -372,7 +374,7 @@ func (l *Layer[T]) blockResetGRU(s *blockStep[T]) {
 func (l *Layer[T]) update(s *blockStep[T], b int, z []T) {
 	w := l.width
 	l.Acts[s.d][1].all(z[2*w:], l.Clip)
-	blend(l.part(s, l.stateOf[1], b), z[:w], z[2*w:], l.part(s, l.stateOf[0], b))
+	blend(l.part(s, l.fresh(), b), z[:w], z[2*w:], l.part(s, l.old(), b))
 	l.finish(s, b)
 }
 

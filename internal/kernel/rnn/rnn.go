@@ -95,6 +95,7 @@ type Layer[T gemm.Float] struct {
 
 	team    *parallel.Team
 	d, t, n int // the direction and step at work, and the step's number in the direction
+	phase   phase
 	product []T // scratch of the products
 	forward[T]
 	backward[T]
