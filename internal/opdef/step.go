@@ -114,6 +114,9 @@ type Step struct {
 	Scratch func(*Bound) int
 	// Alias lists which outputs may take which input's buffer.
 	Alias []Alias
+	// Join says, for known sizes, at which byte of output 0 each input begins, if the output is the inputs one after the other: the
+	// steps that make them may then write there, and Run finds them in place. Nil, or nil offsets: it is not.
+	Join func(*Bound) []int
 	// ShapeOnly lists inputs of which only the shape is read: they keep no buffer alive, and constants come without bytes unless
 	// somebody else reads them.
 	ShapeOnly []int

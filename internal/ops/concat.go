@@ -73,11 +73,41 @@ func concatAxis(n *onnx.Node, rank int) (int, error) {
 
 func compileConcat(c *opdef.Compile) (opdef.Step, error) {
 	if len(c.OutLayout) > 0 && c.OutLayout[0] == opdef.Blocked {
-		return opdef.Step{State: func() any { return new(blockedConcat) }, Run: func(r *opdef.Run) error {
-			return r.State.(*blockedConcat).run(r)
-		}}, nil
+		return opdef.Step{
+			State: func() any { return new(blockedConcat) },
+			Join:  joinConcat(c.Node),
+			Run:   func(r *opdef.Run) error { return r.State.(*blockedConcat).run(r) },
+		}, nil
 	}
-	return moving(runConcat)(c)
+	s := opdef.Step{}
+	if c.Elem(0).Size() > 0 {
+		s.Join = joinConcat(c.Node)
+	}
+	return moveStep(c, s, runConcat), nil
+}
+
+// joinConcat answers where the inputs of n begin in the output, if each is in one piece there.
+func joinConcat(n *onnx.Node) func(*opdef.Bound) []int {
+	return func(b *opdef.Bound) []int {
+		y := opdef.Physical(nil, b.Out[0].Layout, b.Out[0].Shape)
+		axis, err := concatAxis(n, len(b.Out[0].Shape))
+		if err != nil || product(y[:axis]) != 1 {
+			return nil
+		}
+		at, sum, size := make([]int, len(b.In)), 0, b.Out[0].Elem.Size()
+		for i := range b.In {
+			x := opdef.Physical(nil, b.In[i].Layout, b.In[i].Shape)
+			if len(x) != len(y) || product(x[:axis]) != 1 || !slices.Equal(x[axis+1:], y[axis+1:]) {
+				return nil // the run says it
+			}
+			at[i] = sum
+			sum += product(x[axis:]) * size
+		}
+		if sum != product(y)*size {
+			return nil
+		}
+		return at
+	}
 }
 
 // concatLayouts lets tensors be joined along the channels if all but the last have whole blocks, along other axes always.
@@ -120,7 +150,9 @@ func (s *blockedConcat) run(r *opdef.Run) error {
 		}
 		x, n := opdef.Of[float32](r.In[i]), s.x[axis]*inner
 		for o := range outer {
-			copy(y[(o*s.y[axis]+at)*inner:][:n], x[o*n:])
+			if to := y[(o*s.y[axis]+at)*inner:][:n]; n > 0 && &to[0] != &x[o*n] { // else made in place
+				copy(to, x[o*n:])
+			}
 		}
 		at += s.x[axis]
 	}
@@ -154,6 +186,10 @@ func runConcat(m *mover) error {
 			return err
 		}
 		n := m.shape(i)[axis] * inner
+		if outer == 1 && y.cut(at, n).same(x) {
+			at += n // made in place
+			continue
+		}
 		for o := range outer {
 			y.from(o*to[axis]*inner+at, x, o*n, n)
 		}

@@ -22,6 +22,7 @@ type bound struct {
 	shape []int
 	ints  []onnx.Dim // contents of a small integer tensor, nil: not known
 	root  int        // value whose buffer it shares, itself as a rule
+	at    int        // byte of that buffer where it begins
 	off   int        // place in the arena, -1: elsewhere
 	n     int        // bytes
 	room  int        // bytes reserved at off

@@ -41,7 +41,9 @@ func (p *Plan) place(b, previous *Binding) error {
 		}
 	}
 	for id := range b.vals {
-		b.vals[id].off = b.vals[b.vals[id].root].off
+		if v := &b.vals[id]; v.root != id && b.vals[v.root].off >= 0 {
+			v.off = b.vals[v.root].off + v.at
+		}
 	}
 	return nil
 }
@@ -76,15 +78,50 @@ func (p *Plan) shareBuffers(b *Binding) ([]life, error) {
 			}
 			v.n = n
 			to := max(p.vals[id].last, k)
-			if a := p.vals[id].alias; a >= 0 && lives[b.vals[a].root].from >= 0 && b.vals[a].n == n {
+			if a := p.vals[id].alias; a >= 0 && b.vals[a].n == n && b.mayShare(lives, a, k) {
 				v.root = b.vals[a].root
 				lives[v.root].to = max(lives[v.root].to, to)
 				continue
 			}
 			lives[id] = life{k, to}
 		}
+		p.join(b, lives, k)
 	}
 	return lives, nil
+}
+
+// mayShare reports whether step k may write over value a, which is all of a buffer that nobody reads later.
+func (b *Binding) mayShare(lives []life, a, k int) bool {
+	root := b.vals[a].root
+	return lives[root].from >= 0 && lives[root].to <= k && b.vals[root].n == b.vals[a].n
+}
+
+// join lets the inputs of step k that its output is made of lie in the output's buffer from the start, where the step would
+// copy them. What shared an input's buffer before goes with it.
+func (p *Plan) join(b *Binding, lives []life, k int) {
+	st := &p.steps[k]
+	if st.s.Join == nil || p.o.Keep || len(st.out) == 0 || st.out[0] < 0 || b.vals[st.out[0]].root != st.out[0] {
+		return
+	}
+	id := st.out[0]
+	at := st.s.Join(&opdef.Bound{In: p.shapesOf(b, st.in), Out: p.shapesOf(b, st.out), Threads: 1})
+	for j, off := range at {
+		i := st.in[j]
+		if i < 0 || p.vals[i].output || p.vals[i].def < 0 {
+			continue
+		}
+		root := b.vals[i].root
+		if lives[root].from < 0 || b.vals[root].n != b.vals[i].n || root == id {
+			continue
+		}
+		lives[id].from, lives[id].to = min(lives[id].from, lives[root].from), max(lives[id].to, lives[root].to)
+		lives[root].from = -1
+		for v := range b.vals {
+			if b.vals[v].root == root {
+				b.vals[v].root, b.vals[v].at = id, b.vals[v].at+off
+			}
+		}
+	}
 }
 
 // scratch asks each step how much memory it needs besides its outputs.
@@ -124,7 +161,7 @@ func (b *Binding) fits(previous *Binding) bool {
 	var used, had int64
 	for id := range b.vals {
 		x, y := &b.vals[id], &previous.vals[id]
-		if x.root != y.root || x.known() != y.known() || x.root == id && x.n > y.room {
+		if x.root != y.root || x.at != y.at || x.known() != y.known() || x.root == id && x.n > y.room {
 			return false
 		}
 		used, had = used+int64(x.n)/8, had+int64(y.n)/8 // an eighth, so that the sums fit

@@ -175,7 +175,8 @@ func (r *Runner) wire(ins, outs []opdef.View, own bool) error {
 			r.views[id].Data = r.arena[b.off:][:b.n:b.n]
 		}
 		if to := r.substOf[r.b.vals[id].root]; to != nil && r.p.vals[id].def >= 0 {
-			r.views[id].Data = to[:r.b.vals[id].n]
+			at, n := r.b.vals[id].at, r.b.vals[id].n
+			r.views[id].Data = to[at:][:n:n]
 		}
 		if vr := r.p.vals[id].inPlace; vr != nil && r.b.vals[id].known() {
 			r.views[id].Data = vr.view().Data
