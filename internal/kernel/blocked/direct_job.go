@@ -1,5 +1,8 @@
 package blocked
 
+// cached is the elements that stay in the second cache beside others.
+const cached = 1 << 18
+
 // directJob is one convolution on its way: a task whose tiles are a few tiles
 // of pixels by a few panels of output channels.
 type directJob struct {
@@ -12,9 +15,10 @@ type directJob struct {
 	panelsFirst    bool   // tasks that follow each other share their panels
 }
 
-// share cuts the work into tasks of about 20 microseconds. What is larger,
-// weights or input, is read once; the other comes from the cache again and
-// again.
+// share cuts the work into tasks of about 20 microseconds. Weights are used for
+// all pixels, and those of the next panel fetched meanwhile, unless the input
+// is too large to stay in the cache until then: weights, which were read one
+// run ago, come from memory, while the input was written just before.
 func (j *directJob) share(threads int) {
 	tiles, panels := j.images*j.tiles, j.groups*j.panels
 	each := max(j.work/j.direct.tiles, 1)
@@ -22,7 +26,8 @@ func (j *directJob) share(threads int) {
 	if threads > 1 {
 		grain = min(grain, j.images*panels*j.work/(6*threads))
 	}
-	j.panelsFirst = j.packedWeights() > j.images*j.xImage
+	input := j.images * j.xImage
+	j.panelsFirst = input < cached || j.packedWeights() > input
 	n := max(grain/each, 1)
 	if j.panelsFirst {
 		j.perTask[0] = min(n, tiles)
@@ -66,11 +71,7 @@ func (j *directJob) tilesOf(panel, first, end int) {
 	w := j.w[group*j.panelWeights(Blocks(j.mg)*Lanes)+j.panelWeights(m):]
 	x0 := group * (j.cg / Lanes) * j.xPixels
 	y0 := (group*(j.mg/Lanes) + m/Lanes) * j.yBlock
-	fetch := 0
-	if j.panelsFirst && panel < j.groups*j.panels-1 {
-		fetch = 4 * j.panelWeights(width)
-	}
-	tile := first
+	fetch := j.panelsFirst && panel < j.groups*j.panels-1
 	image, in := first/j.tiles, first%j.tiles
 	for left := end - first; left > 0; image, in = image+1, 0 {
 		rest := in
@@ -86,10 +87,10 @@ func (j *directJob) tilesOf(panel, first, end int) {
 			for i, end := rest, rest+n; i < end; {
 				count, x, y := r.place(&t, i, end-i)
 				i += count
-				if fetch > 0 {
-					t.wFetch = fetch + tile%4*(fetch/4)
+				t.wFetch = 0
+				if ahead := r.fetched + (i-count)*r.fetch; fetch && image == 0 && ahead < j.taps*j.steps {
+					t.wFetch = 4 * width * (j.taps*j.steps + ahead)
 				}
-				tile += count
 				j.compute(&t, width, image*j.xImage+x0+x, image*j.yImage+y0+y)
 			}
 			left, rest = left-n, 0

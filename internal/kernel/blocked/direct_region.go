@@ -75,6 +75,8 @@ type region struct {
 	rows, cols     int // of taps
 	xAlong, xLines int // elements from output to output
 	yAlong, yLines int
+
+	fetch, fetched int // steps of weights that a tile fetches, and those that the regions before do
 }
 
 // cut makes the regions and counts what they cost. Those with the most work
@@ -87,8 +89,12 @@ func (p *direct) cut(s *space) {
 		}
 	}
 	slices.SortStableFunc(p.regions, func(a, b region) int { return cmp.Compare(b.load(), a.load()) })
+	fetched := 0
 	for i := range p.regions {
 		r := &p.regions[i]
+		r.fetch = r.rows * r.cols * p.steps / 4
+		r.fetched = fetched
+		fetched += r.tiles * r.fetch
 		p.tiles += r.tiles
 		// A tile of few pixels takes as long as its weights do.
 		p.work += max(r.along*r.across, r.tiles*p.t.pixels/2) * p.t.width * (r.rows*r.cols*p.steps + 1)
