@@ -1,6 +1,10 @@
 package ops
 
-import "github.com/gneiss-ml/gneiss/onnx"
+import (
+	"github.com/gneiss-ml/gneiss/internal/cpu"
+	"github.com/gneiss-ml/gneiss/internal/kernel/gemm"
+	"github.com/gneiss-ml/gneiss/onnx"
+)
 
 // region is a box of elements that lie at regular steps: element i of axis a is stride[a]*i after the start.
 type region struct {
@@ -11,6 +15,15 @@ type region struct {
 // odometer is the part of a strided copy that changes while it runs; kept, so that nothing is allocated.
 type odometer struct {
 	shape, ys, xs, index []int
+	quick                *gemm.Table[float32] // what transposes elements of four bytes; nil: plain Go
+}
+
+// quickly32 is the table that moves elements of four bytes as if they were float32; nil where plain Go moves them.
+func quickly32(generic bool) *gemm.Table[float32] {
+	if t := gemm.Best[float32](); !generic && t.Level != cpu.Generic {
+		return t
+	}
+	return nil
 }
 
 // collapse keeps the axes of size greater than 1 and merges those that lie one behind the other in both regions.
@@ -42,6 +55,7 @@ func (m *mover) strided(y array, to region, x array, from region, shape []int) {
 		return
 	}
 	o := &m.odo
+	o.quick = quickly32(m.Generic)
 	o.collapse(shape, to.stride, from.stride)
 	if threads := m.Team.Threads(); threads > 1 && total >= parallelCopy && len(o.shape) > 0 {
 		m.share.set(o, y, to.at, x, from.at, 4*threads)
@@ -62,6 +76,10 @@ func (o *odometer) copy(y array, yo int, x array, xo int) {
 	case 2:
 		stridedCopy(o, onnx.View[uint16](y.b), yo, onnx.View[uint16](x.b), xo)
 	case 4:
+		if o.quick != nil {
+			stridedCopy(o, onnx.View[float32](y.b), yo, onnx.View[float32](x.b), xo)
+			return
+		}
 		stridedCopy(o, onnx.View[uint32](y.b), yo, onnx.View[uint32](x.b), xo)
 	case 8:
 		stridedCopy(o, onnx.View[uint64](y.b), yo, onnx.View[uint64](x.b), xo)
@@ -96,7 +114,7 @@ func (s *shared) set(o *odometer, y array, yo int, x array, xo, count int) {
 		lo := i*size + min(i, more)
 		hi := lo + size + b2i(i < more)
 		p.shape, p.ys, p.xs = append(p.shape[:0], o.shape...), append(p.ys[:0], o.ys...), append(p.xs[:0], o.xs...)
-		p.shape[axis] = hi - lo
+		p.shape[axis], p.quick = hi-lo, o.quick
 		s.at[i] = [2]int{yo + lo*o.ys[axis], xo + lo*o.xs[axis]}
 	}
 }
@@ -122,7 +140,9 @@ func stridedCopy[T any](o *odometer, y []T, yo int, x []T, xo int) {
 		o.index = append(o.index, 0)
 	}
 	for {
-		plane(y, yo, ry, cy, x, xo, rx, cx, rows, cols)
+		if !o.turn(y, yo, ry, cy, x, xo, rx, cx, rows, cols) {
+			plane(y, yo, ry, cy, x, xo, rx, cx, rows, cols)
+		}
 		a := r - 2
 		for ; a >= 0; a-- {
 			if a == outer && r > 1 {
@@ -154,6 +174,24 @@ func planeAxis(o *odometer) int {
 		}
 	}
 	return r - 2
+}
+
+// turnTile is the edge of the squares that are transposed by vectors, of which two fit the nearest cache.
+const turnTile = 64
+
+// turn is plane by vectors; it reports false for what those cannot do.
+func (o *odometer) turn(y any, yo, ry, cy int, x any, xo, rx, cx, rows, cols int) bool {
+	to, ok := y.([]float32)
+	if o.quick == nil || !ok || cy != 1 || rx != 1 || rows < 8 || cols < 8 {
+		return false
+	}
+	from := x.([]float32)
+	for c := 0; c < cols; c += turnTile {
+		for r := 0; r < rows; r += turnTile {
+			o.quick.Transpose(to[yo+r*ry+c:], ry, from[xo+r+c*cx:], cx, min(turnTile, cols-c), min(turnTile, rows-r))
+		}
+	}
+	return true
 }
 
 // tile is the edge of the squares in which a plane is transposed.
