@@ -9,7 +9,7 @@ type Layout uint8
 const (
 	// Plain is row-major.
 	Plain Layout = iota
-	// Blocked has blocks of 16 channels, [N, C/16, spatial..., 16], as package blocked describes it: float32 of rank 3 or 4.
+	// Blocked has blocks of 16 channels, [N, C/16, spatial..., 16], as package blocked describes it: float32 or uint8 of rank 3 or 4.
 	Blocked
 )
 
@@ -25,7 +25,7 @@ type Layouts struct {
 	Const func(v *onnx.Value) *onnx.Tensor
 }
 
-// Blocking is what a node could do with blocked tensors. Without Out it can do nothing.
+// Blocking is what a node could do with blocked tensors. Without In and Out it can do nothing.
 type Blocking struct {
 	// Gain is the time that the node saves when it is blocked, in elements that a change of layout moves in that time, for one
 	// sample. A node with 0 starts no region; it only continues one.
@@ -35,15 +35,20 @@ type Blocking struct {
 }
 
 // CanBlock reports whether v, a result or an input, may be blocked: float32 of rank 3 or 4 with a known number of channels.
-func CanBlock(v *onnx.Value) bool {
-	if v == nil || !v.Type.IsTensor() || v.Type.Elem != onnx.Float32 {
+func CanBlock(v *onnx.Value) bool { return canBlock(v, onnx.Float32) }
+
+// CanBlockBytes is CanBlock for uint8.
+func CanBlockBytes(v *onnx.Value) bool { return canBlock(v, onnx.Uint8) }
+
+func canBlock(v *onnx.Value, e onnx.ElemType) bool {
+	if v == nil || !v.Type.IsTensor() || v.Type.Elem != e {
 		return false
 	}
 	r := v.Type.Rank()
 	return (r == 3 || r == 4) && v.Type.Shape[1].IsFixed() && v.Type.Shape[1].N > 0
 }
 
-// Channels is axis 1 of a value that CanBlock.
+// Channels is axis 1 of a value that can be blocked.
 func Channels(v *onnx.Value) int64 { return v.Type.Shape[1].N }
 
 // Physical appends to s the sizes of a tensor of the given shape as it lies in memory: a blocked one has the axis of the

@@ -22,7 +22,11 @@ func compileReorder(c *opdef.Compile) (opdef.Step, error) {
 	if from == to {
 		return opdef.Step{Alias: aliases(1), Run: copyElements}, nil
 	}
-	if c.Elem(0) != onnx.Float32 {
+	switch c.Elem(0) {
+	case onnx.Float32:
+	case onnx.Uint8:
+		return opdef.Step{Run: func(r *opdef.Run) error { return reorderBytes(r, to) }}, nil
+	default:
 		return opdef.Step{}, badElem(c.Elem(0))
 	}
 	reorder := blocked.Pack
@@ -41,5 +45,14 @@ func compileReorder(c *opdef.Compile) (opdef.Step, error) {
 
 func copyElements(r *opdef.Run) error {
 	copy(r.Out[0].Data, r.In[0].Data)
+	return nil
+}
+
+func reorderBytes(r *opdef.Run, to opdef.Layout) error {
+	s, reorder := r.In[0].Shape, blocked.PackBytes
+	if to == opdef.Plain {
+		reorder = blocked.UnpackBytes
+	}
+	reorder(r.Out[0].Data, r.In[0].Data, s[0], s[1], product(s[2:]))
 	return nil
 }

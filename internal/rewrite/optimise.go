@@ -19,7 +19,7 @@ func Optimise(g *onnx.Graph, set *opdef.Set, o Options) error {
 	}
 	p := &optimiser{g: g, set: set, o: o}
 	if o.Level >= 2 {
-		p.passes(p.identities, p.fold, p.batchNorms)
+		p.passes(p.quantized, p.identities, p.fold, p.batchNorms)
 	}
 	if o.Level >= 1 {
 		p.passes(p.identities, p.fold, p.common)

@@ -12,6 +12,7 @@ import (
 	"github.com/gneiss-ml/gneiss/internal/cpu"
 	"github.com/gneiss-ml/gneiss/internal/kernel/conv"
 	"github.com/gneiss-ml/gneiss/internal/kernel/kerneltest"
+	"github.com/gneiss-ml/gneiss/internal/kernel/pool"
 	"github.com/gneiss-ml/gneiss/internal/parallel"
 )
 
@@ -180,5 +181,83 @@ func TestQuantRows(t *testing.T) {
 				require.Equal(t, want, got, "%v", level)
 			}
 		}
+	}
+}
+
+func drawnBytes(r *rand.Rand, n int) []byte {
+	s := make([]byte, n)
+	for i := range s {
+		s[i] = byte(r.IntN(256))
+	}
+	return s
+}
+
+// TestMaxBytes compares with the pooling of the same numbers.
+func TestMaxBytes(t *testing.T) {
+	r := kerneltest.Rand(4)
+	for _, c := range []struct{ in, kernel, strides, dilations, pads []int }{
+		{[]int{9, 8}, []int{3, 3}, []int{2, 2}, []int{1, 1}, []int{1, 1, 1, 1}},
+		{[]int{9, 8}, []int{2, 3}, []int{1, 1}, []int{2, 2}, []int{0, 0, 1, 2}},
+		{[]int{40}, []int{5}, []int{3}, []int{1}, []int{2, 2}},
+	} {
+		out := make([]int, len(c.in))
+		for i, n := range c.in {
+			out[i] = (n+c.pads[i]+c.pads[len(c.in)+i]-c.dilations[i]*(c.kernel[i]-1)-1)/c.strides[i] + 1
+		}
+		g, err := pool.NewGeometry(2, 20, c.in, out, c.kernel, c.strides, c.dilations, c.pads)
+		require.NoError(t, err)
+		x := drawnBytes(r, Len(2, 20, product(c.in)))
+		n := Len(2, 20, product(out))
+		in, want, y := make([]float32, len(x)), make([]float32, n), make([]byte, n)
+		for i, v := range x {
+			in[i] = float32(v)
+		}
+		NewMaxPool(nil, g).Run(nil, in, want)
+		for _, level := range cpu.Supported() {
+			p := NewMaxBytes(For(level), g)
+			p.Run(nil, x, y, make([]byte, p.Scratch(1)))
+			for i, v := range want {
+				require.Equal(t, v, float32(y[i]), "%v: %d", level, i)
+			}
+		}
+	}
+}
+
+func TestMeanBytes(t *testing.T) {
+	x, y := drawnBytes(kerneltest.Rand(5), Len(2, 20, 30)), make([]byte, Len(2, 20, 1))
+	MeanBytes(y, x, 30, Scale{0.02, 9}, Scale{0.003, 120})
+	for i, got := range y {
+		sum := 0.0
+		for p := range 30 {
+			sum += (float64(x[(i/Lanes*30+p)*Lanes+i%Lanes]) - 9) * 0.02
+		}
+		want := min(max(math.RoundToEven(sum/30/0.003)+120, 0), 255)
+		require.InDelta(t, want, float64(got), 1)
+	}
+}
+
+func TestByteSum(t *testing.T) {
+	r := kerneltest.Rand(6)
+	n := 3*byteTask + 16
+	a, b, want := drawnBytes(r, n), drawnBytes(r, n), make([]byte, n)
+	var j ByteSum
+	j.Run(nil, nil, want, a, b, Scale{0.1, 3}, Scale{0.2, 4}, Scale{0.3, 100})
+	require.Equal(t, byte(math.RoundToEven((0.1*(float64(a[0])-3)+0.2*(float64(b[0])-4))/0.3)+100), want[0])
+	for _, threads := range kerneltest.Threads[1:] {
+		team, y := parallel.Acquire(threads), make([]byte, n)
+		require.Zero(t, testing.AllocsPerRun(3, func() { j.Run(team, nil, y, a, b, Scale{0.1, 3}, Scale{0.2, 4}, Scale{0.3, 100}) }))
+		require.Equal(t, want, y)
+		team.Release()
+	}
+}
+
+func TestPackBytes(t *testing.T) {
+	for _, channels := range []int{1, 3, 16, 20, 32} {
+		src, got := drawnBytes(kerneltest.Rand(7), 2*channels*5), make([]byte, 2*channels*5)
+		dst := drawnBytes(kerneltest.Rand(8), Len(2, channels, 5))
+		PackBytes(dst, src, 2, channels, 5)
+		require.Equal(t, src[channels*5], dst[Len(1, channels, 5)])
+		UnpackBytes(got, dst, 2, channels, 5)
+		require.Equal(t, src, got)
 	}
 }
