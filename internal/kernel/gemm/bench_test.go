@@ -121,3 +121,39 @@ func benchmarkRow(b *testing.B, t *Table[float32], n, k, threads int) {
 	b.ReportMetric(4*float64(n)*float64(k)/best.Seconds()/1e9, "GB/s")
 	b.ReportMetric(read, "read-GB/s")
 }
+
+// BenchmarkBatch multiplies the small matrices of twelve heads of attention: queries by transposed keys, and scores by values.
+func BenchmarkBatch(b *testing.B) {
+	const heads = 12
+	for _, level := range cpu.Supported()[1:] {
+		for _, s := range [][3]int{{128, 128, 64}, {128, 64, 128}, {197, 197, 64}, {197, 64, 197}, {128, 128, 32}} {
+			for _, trans := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s/%dx%dx%d/transposed=%v", level, s[0], s[1], s[2], trans), func(b *testing.B) {
+					benchmarkBatch(b, For[float32](level), heads, s[0], s[1], s[2], trans)
+				})
+			}
+		}
+	}
+}
+
+func benchmarkBatch(b *testing.B, t *Table[float32], heads, m, n, k int, trans bool) {
+	x, y := operand[float32](b, 1, heads*m, k, 0, false), operand[float32](b, 2, heads*k, n, 0, false)
+	if y.Trans = trans; trans {
+		y.Stride = k
+	}
+	c := make([]float32, heads*m*n)
+	batch := make([]Offsets, heads)
+	for i := range batch {
+		batch[i] = Offsets{A: i * m * k, B: i * k * n, C: i * m * n}
+	}
+	scratch := make([]float32, BatchScratch(t, 1, m, n, k, x, y))
+	best := time.Hour
+	for b.Loop() {
+		start := time.Now()
+		MulBatch(t, nil, m, n, k, x, y, c, n, Epilogue[float32]{}, batch, scratch)
+		best = min(best, time.Since(start))
+	}
+	gflops := 2 * float64(heads) * float64(m) * float64(n) * float64(k) / best.Seconds() / 1e9
+	b.ReportMetric(gflops, "GFLOP/s")
+	b.ReportMetric(100*gflops/tilePeak(t), "%tile")
+}
