@@ -129,6 +129,7 @@ func (f *file) vecKernels(set isa) {
 	n.functions()
 	n.rows()
 	n.normals()
+	n.points()
 	w := &wideGen{vecGen: vecGen{file: f, isa: set, step: set.bytes / 2}}
 	w.functions()
 	w.batch()

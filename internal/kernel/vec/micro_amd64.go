@@ -163,6 +163,69 @@ func f32NormalScaleAVX512(n int, y []float32, x []float32, scale []float32, c []
 //go:noescape
 func f32NormalWholeAVX512(n int, y []float32, x []float32, c []float32)
 
+// f32MinAVX512 runs over n elements:
+//
+//	y[i] = min(a[i], b[i])
+//
+//go:noescape
+func f32MinAVX512(n int, y []float32, a []float32, b []float32)
+
+// f32MaxAVX512 runs over n elements:
+//
+//	y[i] = max(a[i], b[i])
+//
+//go:noescape
+func f32MaxAVX512(n int, y []float32, a []float32, b []float32)
+
+// f32AbsAVX512 runs over n elements:
+//
+//	y[i] = |x[i]|
+//
+//go:noescape
+func f32AbsAVX512(n int, y []float32, x []float32)
+
+// f32NegAVX512 runs over n elements:
+//
+//	y[i] = -x[i]
+//
+//go:noescape
+func f32NegAVX512(n int, y []float32, x []float32)
+
+// f32SqrtAVX512 runs over n elements:
+//
+//	y[i] = sqrt(x[i])
+//
+//go:noescape
+func f32SqrtAVX512(n int, y []float32, x []float32)
+
+// f32ClipAVX512 runs over n elements:
+//
+//	y[i] = x[i], at least c[0] and then at most c[1]
+//
+//go:noescape
+func f32ClipAVX512(n int, y []float32, x []float32, c []float32)
+
+// f32LeakyReluAVX512 runs over n elements:
+//
+//	y[i] = x[i], times c[0] where x[i] < 0
+//
+//go:noescape
+func f32LeakyReluAVX512(n int, y []float32, x []float32, c []float32)
+
+// f32HardSigmoidAVX512 runs over n elements:
+//
+//	y[i] = c[0]*x[i] + c[1], at least c[2] and then at most c[3]
+//
+//go:noescape
+func f32HardSigmoidAVX512(n int, y []float32, x []float32, c []float32)
+
+// f32HardSwishAVX512 runs over n elements:
+//
+//	y[i] = x[i] * (c[0]*x[i] + c[1], at least c[2] and then at most c[3])
+//
+//go:noescape
+func f32HardSwishAVX512(n int, y []float32, x []float32, c []float32)
+
 // f32SwishAVX512 computes y[i] = swish(x[i]), see the function swish, with the constants c.
 //
 //go:noescape
@@ -349,6 +412,69 @@ func f32NormalScaleAVX2(n int, y []float32, x []float32, scale []float32, c []fl
 //
 //go:noescape
 func f32NormalWholeAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32MinAVX2 runs over n elements:
+//
+//	y[i] = min(a[i], b[i])
+//
+//go:noescape
+func f32MinAVX2(n int, y []float32, a []float32, b []float32)
+
+// f32MaxAVX2 runs over n elements:
+//
+//	y[i] = max(a[i], b[i])
+//
+//go:noescape
+func f32MaxAVX2(n int, y []float32, a []float32, b []float32)
+
+// f32AbsAVX2 runs over n elements:
+//
+//	y[i] = |x[i]|
+//
+//go:noescape
+func f32AbsAVX2(n int, y []float32, x []float32)
+
+// f32NegAVX2 runs over n elements:
+//
+//	y[i] = -x[i]
+//
+//go:noescape
+func f32NegAVX2(n int, y []float32, x []float32)
+
+// f32SqrtAVX2 runs over n elements:
+//
+//	y[i] = sqrt(x[i])
+//
+//go:noescape
+func f32SqrtAVX2(n int, y []float32, x []float32)
+
+// f32ClipAVX2 runs over n elements:
+//
+//	y[i] = x[i], at least c[0] and then at most c[1]
+//
+//go:noescape
+func f32ClipAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32LeakyReluAVX2 runs over n elements:
+//
+//	y[i] = x[i], times c[0] where x[i] < 0
+//
+//go:noescape
+func f32LeakyReluAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32HardSigmoidAVX2 runs over n elements:
+//
+//	y[i] = c[0]*x[i] + c[1], at least c[2] and then at most c[3]
+//
+//go:noescape
+func f32HardSigmoidAVX2(n int, y []float32, x []float32, c []float32)
+
+// f32HardSwishAVX2 runs over n elements:
+//
+//	y[i] = x[i] * (c[0]*x[i] + c[1], at least c[2] and then at most c[3])
+//
+//go:noescape
+func f32HardSwishAVX2(n int, y []float32, x []float32, c []float32)
 
 // f32SwishAVX2 computes y[i] = swish(x[i]), see the function swish, with the constants c.
 //

@@ -1841,6 +1841,558 @@ done:
 	VZEROUPPER
 	RET
 
+// func f32MinAVX512(n int, y []float32, a []float32, b []float32)
+TEXT ·f32MinAVX512(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), CX
+	MOVQ y_base+8(FP), DI
+	MOVQ a_base+32(FP), SI
+	MOVQ b_base+56(FP), DX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VMOVUPS 0(DX), Z1
+	VMINPS  Z1, Z0, Z2
+	VMINPS  Z0, Z1, Z0
+	VPORD   Z2, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	ADDQ    $64, DX
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMOVUPS.Z 0(DX), K1, Z1
+	VMINPS    Z1, Z0, Z2
+	VMINPS    Z0, Z1, Z0
+	VPORD     Z2, Z0, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32MaxAVX512(n int, y []float32, a []float32, b []float32)
+TEXT ·f32MaxAVX512(SB), NOSPLIT, $0-80
+	MOVQ       n+0(FP), CX
+	MOVQ       y_base+8(FP), DI
+	MOVQ       a_base+32(FP), SI
+	MOVQ       b_base+56(FP), DX
+	VPTERNLOGD $0xFF, Z8, Z8, Z8
+	VPSLLD     $31, Z8, Z8
+	SUBQ       $16, CX
+	JLT        rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VMOVUPS 0(DX), Z1
+	VPXORD  Z8, Z0, Z0
+	VPXORD  Z8, Z1, Z1
+	VMINPS  Z1, Z0, Z2
+	VMINPS  Z0, Z1, Z0
+	VPORD   Z2, Z0, Z0
+	VPXORD  Z8, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	ADDQ    $64, DX
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMOVUPS.Z 0(DX), K1, Z1
+	VPXORD    Z8, Z0, Z0
+	VPXORD    Z8, Z1, Z1
+	VMINPS    Z1, Z0, Z2
+	VMINPS    Z0, Z1, Z0
+	VPORD     Z2, Z0, Z0
+	VPXORD    Z8, Z0, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32AbsAVX512(n int, y []float32, x []float32)
+TEXT ·f32AbsAVX512(SB), NOSPLIT, $0-56
+	MOVQ       n+0(FP), CX
+	MOVQ       y_base+8(FP), DI
+	MOVQ       x_base+32(FP), SI
+	VPTERNLOGD $0xFF, Z9, Z9, Z9
+	VPSRLD     $1, Z9, Z9
+	SUBQ       $64, CX
+	JLT        some
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VPANDD  Z9, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS 64(SI), Z2
+	VPANDD  Z9, Z2, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VPANDD  Z9, Z4, Z4
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS 192(SI), Z6
+	VPANDD  Z9, Z6, Z6
+	VMOVUPS Z6, 192(DI)
+	ADDQ    $256, DI
+	ADDQ    $256, SI
+	SUBQ    $64, CX
+	JGE     loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VPANDD  Z9, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VPANDD    Z9, Z0, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32NegAVX512(n int, y []float32, x []float32)
+TEXT ·f32NegAVX512(SB), NOSPLIT, $0-56
+	MOVQ       n+0(FP), CX
+	MOVQ       y_base+8(FP), DI
+	MOVQ       x_base+32(FP), SI
+	VPTERNLOGD $0xFF, Z8, Z8, Z8
+	VPSLLD     $31, Z8, Z8
+	SUBQ       $64, CX
+	JLT        some
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VPXORD  Z8, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS 64(SI), Z2
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VPXORD  Z8, Z4, Z4
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS 192(SI), Z6
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 192(DI)
+	ADDQ    $256, DI
+	ADDQ    $256, SI
+	SUBQ    $64, CX
+	JGE     loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VPXORD  Z8, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VPXORD    Z8, Z0, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32SqrtAVX512(n int, y []float32, x []float32)
+TEXT ·f32SqrtAVX512(SB), NOSPLIT, $0-56
+	MOVQ n+0(FP), CX
+	MOVQ y_base+8(FP), DI
+	MOVQ x_base+32(FP), SI
+	SUBQ $64, CX
+	JLT  some
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS 64(SI), Z2
+	VSQRTPS Z2, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VSQRTPS Z4, Z4
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS 192(SI), Z6
+	VSQRTPS Z6, Z6
+	VMOVUPS Z6, 192(DI)
+	ADDQ    $256, DI
+	ADDQ    $256, SI
+	SUBQ    $64, CX
+	JGE     loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VSQRTPS Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VSQRTPS   Z0, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32ClipAVX512(n int, y []float32, x []float32, c []float32)
+TEXT ·f32ClipAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Z8
+	VBROADCASTSS 4(DX), Z9
+	SUBQ         $64, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VMAXPS  Z0, Z8, Z0
+	VMINPS  Z0, Z9, Z0
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS 64(SI), Z2
+	VMAXPS  Z2, Z8, Z2
+	VMINPS  Z2, Z9, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VMAXPS  Z4, Z8, Z4
+	VMINPS  Z4, Z9, Z4
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS 192(SI), Z6
+	VMAXPS  Z6, Z8, Z6
+	VMINPS  Z6, Z9, Z6
+	VMOVUPS Z6, 192(DI)
+	ADDQ    $256, DI
+	ADDQ    $256, SI
+	SUBQ    $64, CX
+	JGE     loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VMAXPS  Z0, Z8, Z0
+	VMINPS  Z0, Z9, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMAXPS    Z0, Z8, Z0
+	VMINPS    Z0, Z9, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32LeakyReluAVX512(n int, y []float32, x []float32, c []float32)
+TEXT ·f32LeakyReluAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Z8
+	SUBQ         $64, CX
+	JLT          some
+
+loop:
+	VMOVUPS  0(SI), Z0
+	VMULPS   Z8, Z0, Z1
+	VPMOVD2M Z0, K2
+	VMOVAPS  Z1, K2, Z0
+	VMOVUPS  Z0, 0(DI)
+	VMOVUPS  64(SI), Z2
+	VMULPS   Z8, Z2, Z3
+	VPMOVD2M Z2, K2
+	VMOVAPS  Z3, K2, Z2
+	VMOVUPS  Z2, 64(DI)
+	VMOVUPS  128(SI), Z4
+	VMULPS   Z8, Z4, Z5
+	VPMOVD2M Z4, K2
+	VMOVAPS  Z5, K2, Z4
+	VMOVUPS  Z4, 128(DI)
+	VMOVUPS  192(SI), Z6
+	VMULPS   Z8, Z6, Z7
+	VPMOVD2M Z6, K2
+	VMOVAPS  Z7, K2, Z6
+	VMOVUPS  Z6, 192(DI)
+	ADDQ     $256, DI
+	ADDQ     $256, SI
+	SUBQ     $64, CX
+	JGE      loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS  0(SI), Z0
+	VMULPS   Z8, Z0, Z1
+	VPMOVD2M Z0, K2
+	VMOVAPS  Z1, K2, Z0
+	VMOVUPS  Z0, 0(DI)
+	ADDQ     $64, DI
+	ADDQ     $64, SI
+	SUBQ     $16, CX
+	JGE      one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMULPS    Z8, Z0, Z1
+	VPMOVD2M  Z0, K2
+	VMOVAPS   Z1, K2, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32HardSigmoidAVX512(n int, y []float32, x []float32, c []float32)
+TEXT ·f32HardSigmoidAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Z8
+	VBROADCASTSS 4(DX), Z9
+	VBROADCASTSS 8(DX), Z10
+	VBROADCASTSS 12(DX), Z11
+	SUBQ         $64, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VMULPS  Z8, Z0, Z0
+	VADDPS  Z9, Z0, Z0
+	VMAXPS  Z0, Z10, Z0
+	VMINPS  Z0, Z11, Z0
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS 64(SI), Z2
+	VMULPS  Z8, Z2, Z2
+	VADDPS  Z9, Z2, Z2
+	VMAXPS  Z2, Z10, Z2
+	VMINPS  Z2, Z11, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VMULPS  Z8, Z4, Z4
+	VADDPS  Z9, Z4, Z4
+	VMAXPS  Z4, Z10, Z4
+	VMINPS  Z4, Z11, Z4
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS 192(SI), Z6
+	VMULPS  Z8, Z6, Z6
+	VADDPS  Z9, Z6, Z6
+	VMAXPS  Z6, Z10, Z6
+	VMINPS  Z6, Z11, Z6
+	VMOVUPS Z6, 192(DI)
+	ADDQ    $256, DI
+	ADDQ    $256, SI
+	SUBQ    $64, CX
+	JGE     loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VMULPS  Z8, Z0, Z0
+	VADDPS  Z9, Z0, Z0
+	VMAXPS  Z0, Z10, Z0
+	VMINPS  Z0, Z11, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMULPS    Z8, Z0, Z0
+	VADDPS    Z9, Z0, Z0
+	VMAXPS    Z0, Z10, Z0
+	VMINPS    Z0, Z11, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32HardSwishAVX512(n int, y []float32, x []float32, c []float32)
+TEXT ·f32HardSwishAVX512(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Z8
+	VBROADCASTSS 4(DX), Z9
+	VBROADCASTSS 8(DX), Z10
+	VBROADCASTSS 12(DX), Z11
+	SUBQ         $64, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VMULPS  Z8, Z0, Z1
+	VADDPS  Z9, Z1, Z1
+	VMAXPS  Z1, Z10, Z1
+	VMINPS  Z1, Z11, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	VMOVUPS 64(SI), Z2
+	VMULPS  Z8, Z2, Z3
+	VADDPS  Z9, Z3, Z3
+	VMAXPS  Z3, Z10, Z3
+	VMINPS  Z3, Z11, Z3
+	VMULPS  Z3, Z2, Z2
+	VMOVUPS Z2, 64(DI)
+	VMOVUPS 128(SI), Z4
+	VMULPS  Z8, Z4, Z5
+	VADDPS  Z9, Z5, Z5
+	VMAXPS  Z5, Z10, Z5
+	VMINPS  Z5, Z11, Z5
+	VMULPS  Z5, Z4, Z4
+	VMOVUPS Z4, 128(DI)
+	VMOVUPS 192(SI), Z6
+	VMULPS  Z8, Z6, Z7
+	VADDPS  Z9, Z7, Z7
+	VMAXPS  Z7, Z10, Z7
+	VMINPS  Z7, Z11, Z7
+	VMULPS  Z7, Z6, Z6
+	VMOVUPS Z6, 192(DI)
+	ADDQ    $256, DI
+	ADDQ    $256, SI
+	SUBQ    $64, CX
+	JGE     loop
+
+some:
+	ADDQ $64, CX
+	SUBQ $16, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Z0
+	VMULPS  Z8, Z0, Z1
+	VADDPS  Z9, Z1, Z1
+	VMAXPS  Z1, Z10, Z1
+	VMINPS  Z1, Z11, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, 0(DI)
+	ADDQ    $64, DI
+	ADDQ    $64, SI
+	SUBQ    $16, CX
+	JGE     one
+
+rest:
+	ADDQ      $16, CX
+	JZ        done
+	MOVQ      $1, BX
+	SHLQ      CX, BX
+	DECQ      BX
+	KMOVW     BX, K1
+	VMOVUPS.Z 0(SI), K1, Z0
+	VMULPS    Z8, Z0, Z1
+	VADDPS    Z9, Z1, Z1
+	VMAXPS    Z1, Z10, Z1
+	VMINPS    Z1, Z11, Z1
+	VMULPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
 // func f32SwishAVX512(n int, y []float32, x []float32, c []float64)
 TEXT ·f32SwishAVX512(SB), NOSPLIT, $0-80
 	MOVQ n+0(FP), CX
@@ -4252,6 +4804,543 @@ rest:
 	VSUBPS       Y8, Y0, Y0
 	VSUBPS       Y9, Y0, Y0
 	VFMADD213PS  Y11, Y10, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32MinAVX2(n int, y []float32, a []float32, b []float32)
+TEXT ·f32MinAVX2(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), CX
+	MOVQ y_base+8(FP), DI
+	MOVQ a_base+32(FP), SI
+	MOVQ b_base+56(FP), DX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VMOVUPS 0(DX), Y1
+	VMINPS  Y1, Y0, Y2
+	VMINPS  Y0, Y1, Y0
+	VORPS   Y2, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	ADDQ    $32, DX
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VMASKMOVPS   0(DX), Y15, Y1
+	VMINPS       Y1, Y0, Y2
+	VMINPS       Y0, Y1, Y0
+	VORPS        Y2, Y0, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32MaxAVX2(n int, y []float32, a []float32, b []float32)
+TEXT ·f32MaxAVX2(SB), NOSPLIT, $0-80
+	MOVQ     n+0(FP), CX
+	MOVQ     y_base+8(FP), DI
+	MOVQ     a_base+32(FP), SI
+	MOVQ     b_base+56(FP), DX
+	VPCMPEQD Y8, Y8, Y8
+	VPSLLD   $31, Y8, Y8
+	SUBQ     $8, CX
+	JLT      rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VMOVUPS 0(DX), Y1
+	VXORPS  Y8, Y0, Y0
+	VXORPS  Y8, Y1, Y1
+	VMINPS  Y1, Y0, Y2
+	VMINPS  Y0, Y1, Y0
+	VORPS   Y2, Y0, Y0
+	VXORPS  Y8, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	ADDQ    $32, DX
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VMASKMOVPS   0(DX), Y15, Y1
+	VXORPS       Y8, Y0, Y0
+	VXORPS       Y8, Y1, Y1
+	VMINPS       Y1, Y0, Y2
+	VMINPS       Y0, Y1, Y0
+	VORPS        Y2, Y0, Y0
+	VXORPS       Y8, Y0, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32AbsAVX2(n int, y []float32, x []float32)
+TEXT ·f32AbsAVX2(SB), NOSPLIT, $0-56
+	MOVQ     n+0(FP), CX
+	MOVQ     y_base+8(FP), DI
+	MOVQ     x_base+32(FP), SI
+	VPCMPEQD Y9, Y9, Y9
+	VPSRLD   $1, Y9, Y9
+	SUBQ     $32, CX
+	JLT      some
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VANDPS  Y9, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), Y2
+	VANDPS  Y9, Y2, Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VANDPS  Y9, Y4, Y4
+	VMOVUPS Y4, 64(DI)
+	VMOVUPS 96(SI), Y6
+	VANDPS  Y9, Y6, Y6
+	VMOVUPS Y6, 96(DI)
+	ADDQ    $128, DI
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JGE     loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VANDPS  Y9, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VANDPS       Y9, Y0, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32NegAVX2(n int, y []float32, x []float32)
+TEXT ·f32NegAVX2(SB), NOSPLIT, $0-56
+	MOVQ     n+0(FP), CX
+	MOVQ     y_base+8(FP), DI
+	MOVQ     x_base+32(FP), SI
+	VPCMPEQD Y8, Y8, Y8
+	VPSLLD   $31, Y8, Y8
+	SUBQ     $32, CX
+	JLT      some
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VXORPS  Y8, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), Y2
+	VXORPS  Y8, Y2, Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VXORPS  Y8, Y4, Y4
+	VMOVUPS Y4, 64(DI)
+	VMOVUPS 96(SI), Y6
+	VXORPS  Y8, Y6, Y6
+	VMOVUPS Y6, 96(DI)
+	ADDQ    $128, DI
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JGE     loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VXORPS  Y8, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VXORPS       Y8, Y0, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32SqrtAVX2(n int, y []float32, x []float32)
+TEXT ·f32SqrtAVX2(SB), NOSPLIT, $0-56
+	MOVQ n+0(FP), CX
+	MOVQ y_base+8(FP), DI
+	MOVQ x_base+32(FP), SI
+	SUBQ $32, CX
+	JLT  some
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), Y2
+	VSQRTPS Y2, Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VSQRTPS Y4, Y4
+	VMOVUPS Y4, 64(DI)
+	VMOVUPS 96(SI), Y6
+	VSQRTPS Y6, Y6
+	VMOVUPS Y6, 96(DI)
+	ADDQ    $128, DI
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JGE     loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VSQRTPS Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VSQRTPS      Y0, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32ClipAVX2(n int, y []float32, x []float32, c []float32)
+TEXT ·f32ClipAVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Y8
+	VBROADCASTSS 4(DX), Y9
+	SUBQ         $32, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VMAXPS  Y0, Y8, Y0
+	VMINPS  Y0, Y9, Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), Y2
+	VMAXPS  Y2, Y8, Y2
+	VMINPS  Y2, Y9, Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VMAXPS  Y4, Y8, Y4
+	VMINPS  Y4, Y9, Y4
+	VMOVUPS Y4, 64(DI)
+	VMOVUPS 96(SI), Y6
+	VMAXPS  Y6, Y8, Y6
+	VMINPS  Y6, Y9, Y6
+	VMOVUPS Y6, 96(DI)
+	ADDQ    $128, DI
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JGE     loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VMAXPS  Y0, Y8, Y0
+	VMINPS  Y0, Y9, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VMAXPS       Y0, Y8, Y0
+	VMINPS       Y0, Y9, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32LeakyReluAVX2(n int, y []float32, x []float32, c []float32)
+TEXT ·f32LeakyReluAVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Y8
+	SUBQ         $32, CX
+	JLT          some
+
+loop:
+	VMOVUPS   0(SI), Y0
+	VMULPS    Y8, Y0, Y1
+	VBLENDVPS Y0, Y1, Y0, Y0
+	VMOVUPS   Y0, 0(DI)
+	VMOVUPS   32(SI), Y2
+	VMULPS    Y8, Y2, Y3
+	VBLENDVPS Y2, Y3, Y2, Y2
+	VMOVUPS   Y2, 32(DI)
+	VMOVUPS   64(SI), Y4
+	VMULPS    Y8, Y4, Y5
+	VBLENDVPS Y4, Y5, Y4, Y4
+	VMOVUPS   Y4, 64(DI)
+	VMOVUPS   96(SI), Y6
+	VMULPS    Y8, Y6, Y7
+	VBLENDVPS Y6, Y7, Y6, Y6
+	VMOVUPS   Y6, 96(DI)
+	ADDQ      $128, DI
+	ADDQ      $128, SI
+	SUBQ      $32, CX
+	JGE       loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS   0(SI), Y0
+	VMULPS    Y8, Y0, Y1
+	VBLENDVPS Y0, Y1, Y0, Y0
+	VMOVUPS   Y0, 0(DI)
+	ADDQ      $32, DI
+	ADDQ      $32, SI
+	SUBQ      $8, CX
+	JGE       one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VMULPS       Y8, Y0, Y1
+	VBLENDVPS    Y0, Y1, Y0, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32HardSigmoidAVX2(n int, y []float32, x []float32, c []float32)
+TEXT ·f32HardSigmoidAVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Y8
+	VBROADCASTSS 4(DX), Y9
+	VBROADCASTSS 8(DX), Y10
+	VBROADCASTSS 12(DX), Y11
+	SUBQ         $32, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VMULPS  Y8, Y0, Y0
+	VADDPS  Y9, Y0, Y0
+	VMAXPS  Y0, Y10, Y0
+	VMINPS  Y0, Y11, Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), Y2
+	VMULPS  Y8, Y2, Y2
+	VADDPS  Y9, Y2, Y2
+	VMAXPS  Y2, Y10, Y2
+	VMINPS  Y2, Y11, Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VMULPS  Y8, Y4, Y4
+	VADDPS  Y9, Y4, Y4
+	VMAXPS  Y4, Y10, Y4
+	VMINPS  Y4, Y11, Y4
+	VMOVUPS Y4, 64(DI)
+	VMOVUPS 96(SI), Y6
+	VMULPS  Y8, Y6, Y6
+	VADDPS  Y9, Y6, Y6
+	VMAXPS  Y6, Y10, Y6
+	VMINPS  Y6, Y11, Y6
+	VMOVUPS Y6, 96(DI)
+	ADDQ    $128, DI
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JGE     loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VMULPS  Y8, Y0, Y0
+	VADDPS  Y9, Y0, Y0
+	VMAXPS  Y0, Y10, Y0
+	VMINPS  Y0, Y11, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VMULPS       Y8, Y0, Y0
+	VADDPS       Y9, Y0, Y0
+	VMAXPS       Y0, Y10, Y0
+	VMINPS       Y0, Y11, Y0
+	VMASKMOVPS   Y0, Y15, 0(DI)
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32HardSwishAVX2(n int, y []float32, x []float32, c []float32)
+TEXT ·f32HardSwishAVX2(SB), NOSPLIT, $0-80
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         c_base+56(FP), DX
+	VBROADCASTSS 0(DX), Y8
+	VBROADCASTSS 4(DX), Y9
+	VBROADCASTSS 8(DX), Y10
+	VBROADCASTSS 12(DX), Y11
+	SUBQ         $32, CX
+	JLT          some
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VMULPS  Y8, Y0, Y1
+	VADDPS  Y9, Y1, Y1
+	VMAXPS  Y1, Y10, Y1
+	VMINPS  Y1, Y11, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	VMOVUPS 32(SI), Y2
+	VMULPS  Y8, Y2, Y3
+	VADDPS  Y9, Y3, Y3
+	VMAXPS  Y3, Y10, Y3
+	VMINPS  Y3, Y11, Y3
+	VMULPS  Y3, Y2, Y2
+	VMOVUPS Y2, 32(DI)
+	VMOVUPS 64(SI), Y4
+	VMULPS  Y8, Y4, Y5
+	VADDPS  Y9, Y5, Y5
+	VMAXPS  Y5, Y10, Y5
+	VMINPS  Y5, Y11, Y5
+	VMULPS  Y5, Y4, Y4
+	VMOVUPS Y4, 64(DI)
+	VMOVUPS 96(SI), Y6
+	VMULPS  Y8, Y6, Y7
+	VADDPS  Y9, Y7, Y7
+	VMAXPS  Y7, Y10, Y7
+	VMINPS  Y7, Y11, Y7
+	VMULPS  Y7, Y6, Y6
+	VMOVUPS Y6, 96(DI)
+	ADDQ    $128, DI
+	ADDQ    $128, SI
+	SUBQ    $32, CX
+	JGE     loop
+
+some:
+	ADDQ $32, CX
+	SUBQ $8, CX
+	JLT  rest
+
+one:
+	VMOVUPS 0(SI), Y0
+	VMULPS  Y8, Y0, Y1
+	VADDPS  Y9, Y1, Y1
+	VMAXPS  Y1, Y10, Y1
+	VMINPS  Y1, Y11, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, 0(DI)
+	ADDQ    $32, DI
+	ADDQ    $32, SI
+	SUBQ    $8, CX
+	JGE     one
+
+rest:
+	ADDQ         $8, CX
+	JZ           done
+	VMOVQ        CX, X15
+	VPBROADCASTD X15, Y15
+	VPCMPGTD     count<>(SB), Y15, Y15
+	VMASKMOVPS   0(SI), Y15, Y0
+	VMULPS       Y8, Y0, Y1
+	VADDPS       Y9, Y1, Y1
+	VMAXPS       Y1, Y10, Y1
+	VMINPS       Y1, Y11, Y1
+	VMULPS       Y1, Y0, Y0
 	VMASKMOVPS   Y0, Y15, 0(DI)
 
 done:

@@ -13,7 +13,8 @@ import (
 type Table struct {
 	Level              cpu.Level
 	add, sub, mul, div func(y, a, b []float32)
-	relu               func(y, x []float32)
+	min, max           func(y, a, b []float32)
+	relu, abs, neg     func(y, x []float32)
 	reluGrad           func(dx, dy, y []float32)
 	functions          [len(genericFunctions)]functionKernel
 	swish              func(y, x []float32, c *[cEnd]float64)
@@ -22,7 +23,8 @@ type Table struct {
 var generic = Table{
 	Level: cpu.Generic,
 	add:   add[float32], sub: sub[float32], mul: mul[float32], div: div[float32],
-	relu: relu[float32], reluGrad: reluGrad[float32],
+	min: minimum[float32], max: maximum[float32],
+	relu: relu[float32], abs: abs[float32], neg: neg[float32], reluGrad: reluGrad[float32],
 	functions: genericFunctions, swish: swish,
 }
 
@@ -59,10 +61,14 @@ func (t *Table) Traced(called func(entry string)) *Table {
 	}
 	c.add, c.sub, c.mul, c.div = three("add", t.add), three("sub", t.sub), three("mul", t.mul), three("div", t.div)
 	c.reluGrad = three("reluGrad", t.reluGrad)
-	c.relu = func(y, x []float32) {
-		called("relu")
-		t.relu(y, x)
+	c.min, c.max = three("min", t.min), three("max", t.max)
+	two := func(name string, f func(y, x []float32)) func(y, x []float32) {
+		return func(y, x []float32) {
+			called(name)
+			f(y, x)
+		}
 	}
+	c.relu, c.abs, c.neg = two("relu", t.relu), two("abs", t.abs), two("neg", t.neg)
 	for i, f := range t.functions {
 		c.functions[i] = func(y, x []float32) {
 			called(fmt.Sprintf("function %d", i))
@@ -87,8 +93,16 @@ func (t *Table) Arith(op Op) func(y []float32, x [][]float32) {
 		return fold(t.mul)
 	case Div:
 		return fold(t.div)
+	case Min:
+		return fold(t.min)
+	case Max:
+		return fold(t.max)
 	case Relu:
 		return single(t.relu)
+	case Abs:
+		return single(t.abs)
+	case Neg:
+		return single(t.neg)
 	}
 	return Arith[float32](op)
 }

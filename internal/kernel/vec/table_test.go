@@ -58,6 +58,52 @@ var kernels = []struct {
 	{"Relu", 1, func(t *vec.Table) func(y []float32, x [][]float32) { return t.Arith(vec.Relu) }, vec.Arith[float32](vec.Relu)},
 	{"ReluGrad", 2, func(t *vec.Table) func(y []float32, x [][]float32) { return t.ReluGrad }, vec.ReluGrad[float32]},
 	{"Max", 2, func(t *vec.Table) func(y []float32, x [][]float32) { return t.Arith(vec.Max) }, vec.Arith[float32](vec.Max)},
+	{"Min", 2, func(t *vec.Table) func(y []float32, x [][]float32) { return t.Arith(vec.Min) }, vec.Arith[float32](vec.Min)},
+	{"Abs", 1, func(t *vec.Table) func(y []float32, x [][]float32) { return t.Arith(vec.Abs) }, vec.Arith[float32](vec.Abs)},
+	{"Neg", 1, func(t *vec.Table) func(y []float32, x [][]float32) { return t.Arith(vec.Neg) }, vec.Arith[float32](vec.Neg)},
+	{"Sqrt", 1, point(func(t *vec.Table, y, x []float32) { t.Sqrt(y, x) }), defined(func(t *vec.Table, y, x []float32) { t.Sqrt(y, x) })},
+	{"Clip", 1, point(clip), defined(clip)},
+	{"LeakyRelu", 1, point(leakyRelu), defined(leakyRelu)},
+	{"HardSigmoid", 1, point(hardSigmoid), defined(hardSigmoid)},
+	{"HardSwish", 1, point(hardSwish), defined(hardSwish)},
+}
+
+func clip(t *vec.Table, y, x []float32)        { t.Clip(y, x, -0.2, 0.6) }
+func leakyRelu(t *vec.Table, y, x []float32)   { t.LeakyRelu(y, x, 0.01) }
+func hardSigmoid(t *vec.Table, y, x []float32) { t.HardSigmoid(y, x, 0.8, 0.5) }
+func hardSwish(t *vec.Table, y, x []float32)   { t.HardSwish(y, x, 1.0/6, 0.5) }
+
+// point makes a kernel of a function of one number, defined what plain Go makes of it.
+func point(f func(t *vec.Table, y, x []float32)) func(*vec.Table) func(y []float32, x [][]float32) {
+	return func(t *vec.Table) func(y []float32, x [][]float32) {
+		return func(y []float32, x [][]float32) { f(t, y, x[0]) }
+	}
+}
+
+func defined(f func(t *vec.Table, y, x []float32)) func(y []float32, x [][]float32) {
+	return point(f)(vec.For(cpu.Generic))
+}
+
+// TestPoints holds functions against their definition.
+func TestPoints(t *testing.T) {
+	x := []float32{-8, -3, -0.5, 0, 0.25, 1, 3, 9}
+	y := make([]float32, len(x))
+	for name, c := range map[string]struct {
+		f    func(t *vec.Table, y, x []float32)
+		want []float32
+	}{
+		"Clip":        {clip, []float32{-0.2, -0.2, -0.2, 0, 0.25, 0.6, 0.6, 0.6}},
+		"LeakyRelu":   {func(t *vec.Table, y, x []float32) { t.LeakyRelu(y, x, 0.5) }, []float32{-4, -1.5, -0.25, 0, 0.25, 1, 3, 9}},
+		"HardSigmoid": {func(t *vec.Table, y, x []float32) { t.HardSigmoid(y, x, 0.25, 0.5) }, []float32{0, 0, 0.375, 0.5, 0.5625, 0.75, 1, 1}},
+		"HardSwish":   {func(t *vec.Table, y, x []float32) { t.HardSwish(y, x, 0.25, 0.5) }, []float32{0, 0, -0.1875, 0, 0.140625, 0.75, 3, 9}},
+	} {
+		for _, level := range cpu.Supported() {
+			c.f(vec.For(level), y, x)
+			for i, want := range c.want {
+				require.InDelta(t, want, y[i], 0, "%s(%v)", name, x[i])
+			}
+		}
+	}
 }
 
 // TestTable holds every tier against plain Go, with hostile numbers, into a buffer of its own and in place.

@@ -10,6 +10,9 @@ var (
 		add:   ternary(f32AddAVX512), sub: ternary(f32SubAVX512), mul: ternary(f32MulAVX512), div: ternary(f32DivAVX512),
 		relu:     func(y, x []float32) { f32ReluAVX512(len(y), y, x[:len(y)]) },
 		reluGrad: ternary(f32ReluGradAVX512),
+		min:      ternary(f32MinAVX512), max: ternary(f32MaxAVX512),
+		abs: func(y, x []float32) { f32AbsAVX512(len(y), y, x[:len(y)]) },
+		neg: func(y, x []float32) { f32NegAVX512(len(y), y, x[:len(y)]) },
 		functions: [...]functionKernel{
 			ExpOf:      functionBy(f32ExpAVX512),
 			SigmoidOf:  functionBy(f32SigmoidAVX512),
@@ -26,6 +29,9 @@ var (
 		add:   ternary(f32AddAVX2), sub: ternary(f32SubAVX2), mul: ternary(f32MulAVX2), div: ternary(f32DivAVX2),
 		relu:     func(y, x []float32) { f32ReluAVX2(len(y), y, x[:len(y)]) },
 		reluGrad: ternary(f32ReluGradAVX2),
+		min:      ternary(f32MinAVX2), max: ternary(f32MaxAVX2),
+		abs: func(y, x []float32) { f32AbsAVX2(len(y), y, x[:len(y)]) },
+		neg: func(y, x []float32) { f32NegAVX2(len(y), y, x[:len(y)]) },
 		functions: [...]functionKernel{
 			ExpOf:      functionBy(f32ExpAVX2),
 			SigmoidOf:  functionBy(f32SigmoidAVX2),
@@ -199,5 +205,60 @@ func (t *Table) normalWhole(y, x []float32, c [4]float32) {
 		f32NormalWholeAVX2(len(y), y, x, c[:])
 	default:
 		normalWhole(y, x, c)
+	}
+}
+
+func (t *Table) sqrt(y, x []float32) {
+	switch t.Level {
+	case cpu.AVX512:
+		f32SqrtAVX512(len(y), y, x)
+	case cpu.AVX2:
+		f32SqrtAVX2(len(y), y, x)
+	default:
+		sqrt(y, x)
+	}
+}
+
+func (t *Table) clip(y, x []float32, c [2]float32) {
+	switch t.Level {
+	case cpu.AVX512:
+		f32ClipAVX512(len(y), y, x, c[:])
+	case cpu.AVX2:
+		f32ClipAVX2(len(y), y, x, c[:])
+	default:
+		clip(y, x, c)
+	}
+}
+
+func (t *Table) leakyRelu(y, x []float32, c [1]float32) {
+	switch t.Level {
+	case cpu.AVX512:
+		f32LeakyReluAVX512(len(y), y, x, c[:])
+	case cpu.AVX2:
+		f32LeakyReluAVX2(len(y), y, x, c[:])
+	default:
+		leakyRelu(y, x, c)
+	}
+}
+
+func (t *Table) hardSigmoid(y, x []float32, c [4]float32) {
+	switch t.Level {
+	case cpu.AVX512:
+		f32HardSigmoidAVX512(len(y), y, x, c[:])
+	case cpu.AVX2:
+		f32HardSigmoidAVX2(len(y), y, x, c[:])
+	default:
+		hardSigmoid(y, x, c)
+	}
+}
+
+func (t *Table) hardSwish(y, x []float32, c [4]float32) {
+	switch t.Level {
+	case cpu.AVX512:
+		f32HardSwishAVX512(len(y), y, x, c[:])
+	case cpu.AVX2:
+		f32HardSwishAVX2(len(y), y, x, c[:])
+	default:
+		hardSwish(y, x, c)
 	}
 }

@@ -27,3 +27,13 @@ func (t *Table) expSum(y, x []float32, shift float32) float32 { return expSum(y,
 func (t *Table) normal(y, x, scale, bias []float32, c [4]float32) { normal(y, x, scale, bias, c) }
 
 func (t *Table) normalWhole(y, x []float32, c [4]float32) { normalWhole(y, x, c) }
+
+func (t *Table) sqrt(y, x []float32) { sqrt(y, x) }
+
+func (t *Table) clip(y, x []float32, c [2]float32) { clip(y, x, c) }
+
+func (t *Table) leakyRelu(y, x []float32, c [1]float32) { leakyRelu(y, x, c) }
+
+func (t *Table) hardSigmoid(y, x []float32, c [4]float32) { hardSigmoid(y, x, c) }
+
+func (t *Table) hardSwish(y, x []float32, c [4]float32) { hardSwish(y, x, c) }
