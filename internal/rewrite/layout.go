@@ -71,7 +71,7 @@ func (l *layouter) visit(n *onnx.Node) {
 		return
 	}
 	b := def.Layouts(&opdef.Layouts{Node: n, Blocked: l.blocked, Const: l.constant})
-	if len(b.Out) == 0 {
+	if len(b.In)+len(b.Out) == 0 {
 		return
 	}
 	r := &region{gain: b.Gain}

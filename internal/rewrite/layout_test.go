@@ -90,7 +90,7 @@ func (n *net) excite(x *onnx.Value) *onnx.Value {
 
 func (n *net) block(x *onnx.Value) *onnx.Value {
 	c := channels(x)
-	switch n.r.IntN(8) {
+	switch n.r.IntN(9) {
 	case 0:
 		return n.activation(n.Op("Add", values{n.conv(n.activation(n.conv(x, n.one(16, 24, 32), 3, 1)), c, 3, 1), x}))
 	case 1:
@@ -106,6 +106,10 @@ func (n *net) block(x *onnx.Value) *onnx.Value {
 	case 6:
 		y := n.conv(x, c, 1, 1)
 		return n.Op("Sub", values{n.activation(y), n.Op("Add", values{n.conv(x, c, 3, 1), y})})
+	case 7:
+		y := n.Op("Transpose", values{n.conv(x, c, 3, 1)}, onnx.Ints("perm", 0, 2, 3, 1))
+		y = n.Op("Tanh", values{n.Op("Mul", values{y, n.Const(drawnTensor(n.T, n.r, c))})})
+		return n.Op("Add", values{n.Op("Transpose", values{y}, onnx.Ints("perm", 0, 3, 1, 2)), x})
 	}
 	return n.activation(n.conv(x, n.one(16, 30, 32, 48), n.one(1, 3), 1))
 }

@@ -250,6 +250,7 @@ func (f *file) blockedPixels() {
 		g.sumPixels("f32SumPixels" + set.name)
 		g.eachPixel("f32MulPixels"+set.name, "*", "VMULPS")
 		g.eachPixel("f32AddPixels"+set.name, "+", "VADDPS")
+		g.movePixels("f32MovePixels" + set.name)
 	}
 }
 
@@ -315,4 +316,25 @@ func (g *windowGen) eachPixel(fn, sign, op string) {
 	g.p("SUBQ $4, CX\nJGE loop\n\nrest:\nADDQ $4, CX\nJZ done\n\none:")
 	body(1)
 	g.p("DECQ CX\nJNZ one\n\ndone:\nVZEROUPPER\nRET")
+}
+
+// movePixels prints a copy of blocks at fixed distances.
+func (g *windowGen) movePixels(fn string) {
+	g.frame = newFrame()
+	g.word("n")
+	g.slice("y", "float32")
+	g.slice("x", "float32")
+	g.word("yStep")
+	g.word("xStep")
+	g.d("// %s moves n pixels:\n//\n//\tcopy(y[i*yStep:][:16], x[i*xStep:][:16])\n//\n//go:noescape\nfunc %s(%s)\n", fn, fn, g.list)
+	g.p("\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\nMOVQ n+0(FP), CX\nMOVQ %s, DX\nMOVQ %s, SI", fn, g.list, fn, g.size, g.at["y"], g.at["x"])
+	g.p("MOVQ %s, DI\nMOVQ %s, BX\nSHLQ $2, DI\nSHLQ $2, BX\nTESTQ CX, CX\nJLE done\n\nloop:", g.at["yStep"], g.at["xStep"])
+	per := 64 / g.bytes
+	for i := range per {
+		g.p("VMOVUPS %d(SI), %s", g.bytes*i, g.v(i))
+	}
+	for i := range per {
+		g.p("VMOVUPS %s, %d(DX)", g.v(i), g.bytes*i)
+	}
+	g.p("ADDQ BX, SI\nADDQ DI, DX\nDECQ CX\nJNZ loop\n\ndone:\nVZEROUPPER\nRET")
 }

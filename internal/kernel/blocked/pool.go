@@ -18,6 +18,8 @@ type poolTable struct {
 	sum func(n int, x, y []float32)
 	// mul and add give y[i] = x[i] op s for n pixels.
 	mul, add func(n int, y, x, s []float32)
+	// move copies n blocks at fixed distances, in elements.
+	move func(n int, y, x []float32, yStep, xStep int)
 }
 
 type windowsKernel func(rows []line, pieces []piece, x []float32, xRow, xTap, xPixel, yRow int, y []float32)

@@ -48,6 +48,13 @@ func f32MulPixelsAVX512(n int, y []float32, x []float32, s []float32)
 //go:noescape
 func f32AddPixelsAVX512(n int, y []float32, x []float32, s []float32)
 
+// f32MovePixelsAVX512 moves n pixels:
+//
+//	copy(y[i*yStep:][:16], x[i*xStep:][:16])
+//
+//go:noescape
+func f32MovePixelsAVX512(n int, y []float32, x []float32, yStep int, xStep int)
+
 // f32SumPixelsAVX2 adds n pixels in four chains:
 //
 //	for i := range n {
@@ -71,3 +78,10 @@ func f32MulPixelsAVX2(n int, y []float32, x []float32, s []float32)
 //
 //go:noescape
 func f32AddPixelsAVX2(n int, y []float32, x []float32, s []float32)
+
+// f32MovePixelsAVX2 moves n pixels:
+//
+//	copy(y[i*yStep:][:16], x[i*xStep:][:16])
+//
+//go:noescape
+func f32MovePixelsAVX2(n int, y []float32, x []float32, yStep int, xStep int)

@@ -562,6 +562,30 @@ done:
 	VZEROUPPER
 	RET
 
+// func f32MovePixelsAVX512(n int, y []float32, x []float32, yStep int, xStep int)
+TEXT ·f32MovePixelsAVX512(SB), NOSPLIT, $0-72
+	MOVQ  n+0(FP), CX
+	MOVQ  y_base+8(FP), DX
+	MOVQ  x_base+32(FP), SI
+	MOVQ  yStep+56(FP), DI
+	MOVQ  xStep+64(FP), BX
+	SHLQ  $2, DI
+	SHLQ  $2, BX
+	TESTQ CX, CX
+	JLE   done
+
+loop:
+	VMOVUPS 0(SI), Z0
+	VMOVUPS Z0, 0(DX)
+	ADDQ    BX, SI
+	ADDQ    DI, DX
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET
+
 // func f32SumPixelsAVX2(n int, x []float32, y []float32)
 TEXT ·f32SumPixelsAVX2(SB), NOSPLIT, $0-56
 	MOVQ   n+0(FP), CX
@@ -734,6 +758,32 @@ one:
 	ADDQ    $64, DX
 	DECQ    CX
 	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32MovePixelsAVX2(n int, y []float32, x []float32, yStep int, xStep int)
+TEXT ·f32MovePixelsAVX2(SB), NOSPLIT, $0-72
+	MOVQ  n+0(FP), CX
+	MOVQ  y_base+8(FP), DX
+	MOVQ  x_base+32(FP), SI
+	MOVQ  yStep+56(FP), DI
+	MOVQ  xStep+64(FP), BX
+	SHLQ  $2, DI
+	SHLQ  $2, BX
+	TESTQ CX, CX
+	JLE   done
+
+loop:
+	VMOVUPS 0(SI), Y0
+	VMOVUPS 32(SI), Y1
+	VMOVUPS Y0, 0(DX)
+	VMOVUPS Y1, 32(DX)
+	ADDQ    BX, SI
+	ADDQ    DI, DX
+	DECQ    CX
+	JNZ     loop
 
 done:
 	VZEROUPPER

@@ -7,7 +7,7 @@ import (
 )
 
 // genericPool defines what the assembly computes.
-var genericPool = poolTable{max: maxGeneric, mean: meanGeneric, sum: sumGeneric, mul: mulGeneric, add: addGeneric}
+var genericPool = poolTable{max: maxGeneric, mean: meanGeneric, sum: sumGeneric, mul: mulGeneric, add: addGeneric, move: moveGeneric}
 
 func poolFor(level cpu.Level) poolTable {
 	switch {
@@ -93,5 +93,11 @@ func mulGeneric(n int, y, x, s []float32) {
 func addGeneric(n int, y, x, s []float32) {
 	for i := range n * Lanes {
 		y[i] = x[i] + s[i%Lanes]
+	}
+}
+
+func moveGeneric(n int, y, x []float32, yStep, xStep int) {
+	for i := range n {
+		copy(y[i*yStep:][:Lanes], x[i*xStep:][:Lanes])
 	}
 }
