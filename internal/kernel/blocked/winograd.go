@@ -143,12 +143,12 @@ func winogradFits(g *conv.Geometry) bool {
 }
 
 // What work costs on one core, in fused multiplications at its peak. The
-// weights of a network do not stay in the caches from one run to the next:
-// they count as read at 17 GB/s, so that a form with more of them must save
-// much elsewhere. That decides for F(2x2) at 14x14 pixels, where F(4x4) gains
-// nothing once its weights come from memory, and for none at 7x7.
+// weights of a network do not stay in the second cache from one run to the
+// next: they count as read at 30 GB/s, so that a form with more of them must
+// save much elsewhere. That decides for F(2x2) at 14x14 and 7x7 pixels and for
+// none at 4x4.
 const (
-	weightCost    = 28 // to read an element of packed weights
+	weightCost    = 16 // to read an element of packed weights
 	transformCost = 7  // of a place of a tile and channel, in either transform
 )
 
