@@ -12,15 +12,16 @@ import (
 	"golang.org/x/image/webp"
 
 	"github.com/gneiss-ml/gneiss/internal/kernel/jpeg"
+	"github.com/gneiss-ml/gneiss/internal/kernel/jpeg2000"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
 // ImageDecoder decodes a file into pixels [H, W, 3], red first (RGB) or blue first (BGR), or [H, W, 1] (Grayscale: ITU-R 601
-// luma). Files: BMP, JPEG, PNG, PNM, TIFF, WebP. Transparency is left out, 16-bit channels keep their high byte, EXIF orientation
-// is not applied.
+// luma). Files: BMP, JPEG, JPEG 2000, PNG, PNM, TIFF, WebP. Transparency is left out, 16-bit channels keep their high byte, EXIF
+// orientation is not applied.
 //
-// JPEG 2000 is not supported.
+// One version, of opset 20.
 var opImageDecoder = opdef.Def{
 	Type:    "ImageDecoder",
 	Infer:   inferImageDecoder,
@@ -65,6 +66,7 @@ var imageFormats = []imageFormat{
 	{[]string{"P1", "P2", "P3", "P4", "P5", "P6"}, pnmConfig, pnmDecode},
 	{[]string{"II\x2a\x00", "MM\x00\x2a"}, tiff.DecodeConfig, tiff.Decode},
 	{[]string{"RIFF????WEBP"}, webp.DecodeConfig, webp.Decode},
+	{[]string{"\x00\x00\x00\x0cjP  ", "\xff\x4f\xff\x51"}, jpeg2000Config, jpeg2000Decode},
 }
 
 func jpegConfig(r io.Reader) (image.Config, error) {
@@ -85,11 +87,37 @@ func jpegDecode(r io.Reader) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	img := image.NewNRGBA(image.Rect(0, 0, p.Width, p.Height))
-	for i := range p.Width * p.Height {
-		copy(img.Pix[4*i:], []byte{p.Pix[3*i], p.Pix[3*i+1], p.Pix[3*i+2], 255})
+	return opaque(p.Width, p.Height, p.Pix), nil
+}
+
+// opaque is an image of pixels red, green, blue.
+func opaque(w, h int, pix []byte) image.Image {
+	img := image.NewNRGBA(image.Rect(0, 0, w, h))
+	for i := range w * h {
+		copy(img.Pix[4*i:], []byte{pix[3*i], pix[3*i+1], pix[3*i+2], 255})
 	}
-	return img, nil
+	return img
+}
+
+func jpeg2000Config(r io.Reader) (image.Config, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return image.Config{}, err
+	}
+	w, h, err := jpeg2000.Size(b)
+	return image.Config{Width: w, Height: h}, err
+}
+
+func jpeg2000Decode(r io.Reader) (image.Image, error) {
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return nil, err
+	}
+	p, err := jpeg2000.Decode(b)
+	if err != nil {
+		return nil, err
+	}
+	return opaque(p.Width, p.Height, p.Pix), nil
 }
 
 func formatOfImage(b []byte) *imageFormat {
@@ -123,7 +151,7 @@ func runImageDecoder(m *mover) error {
 	data := m.In[0].Data
 	f := formatOfImage(data)
 	if f == nil {
-		return onnx.Unsupportedf("the image is none of BMP, JPEG, PNG, PNM, TIFF and WebP")
+		return onnx.Unsupportedf("the image is none of BMP, JPEG, JPEG 2000, PNG, PNM, TIFF and WebP")
 	}
 	config, err := f.config(bytes.NewReader(data))
 	if err != nil {
@@ -136,7 +164,7 @@ func runImageDecoder(m *mover) error {
 	if size > maxImage {
 		return onnx.Unsupportedf("an image of %d x %d pixels is too large, the limit is %d numbers", config.Width, config.Height, maxImage)
 	}
-	if err := m.charge(size, 16); err != nil { // decoded, at most 8 bytes a pixel, and what the decoder needs
+	if err := m.charge(max(size, config.Height*config.Width*3), 16); err != nil { // decoded, at most 8 bytes a pixel, and what the decoder needs
 		return err
 	}
 	img, err := f.decode(bytes.NewReader(data))
