@@ -1,4 +1,4 @@
-"""Writes models of com.microsoft operators with what ONNX Runtime gives: python ms_fixtures.py [internal/ops/testdata/ms.json].
+"""Writes models of com.microsoft operators with what ONNX Runtime gives: python ms_fixtures.py [internal/ops/testdata/ms.json.gz].
 
 Each case is a model of one node, its inputs and its outputs as tensors (base64); an output that is not defined is null. The
 file also has ONNX Runtime's own schemas of the operators, against which ours are held. Run it with the environment torch,
@@ -6,6 +6,7 @@ which has ONNX Runtime.
 """
 
 import base64
+import gzip
 import json
 import sys
 from pathlib import Path
@@ -26,6 +27,8 @@ def b64(m):
 
 
 def elem(a):
+    if a.dtype == object:
+        return TensorProto.STRING
     return helper.np_dtype_to_tensor_dtype(a.dtype)
 
 
@@ -312,6 +315,18 @@ case("range", "Range", [s(1), s(4)])
 case("range_by", "Range", [np.array(7, np.int64), np.array(1, np.int64), np.array(-2, np.int64)])
 case("cdist", "CDist", [f32(4, 3), f32(5, 3)])
 case("cdist_root", "CDist", [f32(4, 3).astype(np.float64), f32(5, 3).astype(np.float64)], metric="euclidean")
+texts = np.array(["Hello World", "I love  computer science !", "naïve café, 日本語", ""], object)
+tokens = dict(mark=0, mincharnum=1, pad_value="#")
+case("tokens", "Tokenizer", [texts], **tokens, separators=[" "])
+case("tokens_two", "Tokenizer", [texts.reshape(2, 2)], **tokens, separators=[",? ", "o"])
+case("tokens_mark", "Tokenizer", [texts], mark=1, mincharnum=2, pad_value="", separators=[" "])
+case("tokens_expression", "Tokenizer", [texts], **tokens, tokenexp="[a-zA-Z0-9_]+")
+case("tokens_longest", "Tokenizer", [np.array(["abcab", "ab"], object)], **tokens, tokenexp="a|ab|abc")
+case("tokens_pairs", "Tokenizer", [texts], mark=0, mincharnum=2, pad_value="#", tokenexp="\\b\\w\\w+\\b")
+case("tokens_letters", "Tokenizer", [texts], **tokens, separators=[""])
+case("tokens_any", "Tokenizer", [texts[1:3]], mark=1, mincharnum=1, pad_value="#", tokenexp=".")
+case("tokens_none", "Tokenizer", [np.array(["  ", " "], object)], **tokens, separators=[" "])
+case("tokens_no_strings", "Tokenizer", [np.zeros((2, 0), object)], **tokens, separators=[" "])
 
 
 KINDS = {"FLOAT": "float", "INT": "int", "STRING": "string", "FLOATS": "floats", "INTS": "ints", "STRINGS": "strings"}
@@ -330,8 +345,9 @@ def schema(o):
 
 
 schemas = sorted((schema(o) for o in state.get_all_operator_schema() if (o.domain, o.name) in names), key=lambda o: (o["domain"], o["name"]))
-path = Path(sys.argv[1] if len(sys.argv) > 1 else "internal/ops/testdata/ms.json")
+path = Path(sys.argv[1] if len(sys.argv) > 1 else "internal/ops/testdata/ms.json.gz")
 lines = ",\n".join(json.dumps(c, separators=(",", ":")) for c in cases)
 rows = ",\n".join(json.dumps(o, separators=(",", ":")) for o in schemas)
-path.write_text(f'{{"onnxruntime":"{onnxruntime.__version__}","onnx":"{onnx.__version__}","schemas":[\n{rows}\n],"cases":[\n{lines}\n]}}\n')
+text = f'{{"onnxruntime":"{onnxruntime.__version__}","onnx":"{onnx.__version__}","schemas":[\n{rows}\n],"cases":[\n{lines}\n]}}\n'
+path.write_bytes(gzip.compress(text.encode(), 9, mtime=0))
 print(len(cases), "cases of", len(names), "operators", file=sys.stderr)
