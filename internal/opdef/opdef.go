@@ -4,6 +4,9 @@ package opdef
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/gneiss-ml/gneiss/onnx"
 	"github.com/gneiss-ml/gneiss/onnx/schema"
@@ -71,6 +74,19 @@ func (s *Set) Find(domain, opType string) *Def {
 		}
 	}
 	return nil
+}
+
+// Domain lists the operators of a domain, sorted by name.
+func (s *Set) Domain(domain string) []*Def {
+	seen := map[string]*Def{}
+	for ; s != nil; s = s.base {
+		for k, d := range s.defs {
+			if k.domain == domain && seen[k.opType] == nil {
+				seen[k.opType] = d
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(seen), func(a, b *Def) int { return strings.Compare(a.Type, b.Type) })
 }
 
 // Lookup is the operator of n, or an error of the unsupported kind.

@@ -5,7 +5,8 @@
 //	go run ./tools/optable -check   # says whether they are up to date: exit status 1 if not
 //
 // Nothing is computed by running models: what operators can do comes from their definitions and from the schemas of the
-// standard, what passes comes from the list of the official cases that do not pass yet.
+// standard, what passes comes from the list of the official cases that do not pass yet and, for operators that ONNX Runtime adds,
+// from the cases that are compared with it.
 package main
 
 import (
@@ -46,19 +47,23 @@ func run(check bool) (stale []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rows := tabulate(cases)
+	compared, err := readCompared("internal/ops/testdata/ms.json.gz")
+	if err != nil {
+		return nil, err
+	}
+	rows, extra := tabulate(cases), contributed(compared)
 	readme, err := os.ReadFile(shortFile)
 	if err != nil {
 		return nil, err
 	}
-	short, err := splice(readme, shortForm(rows, cases))
+	short, err := splice(readme, shortForm(rows, extra, cases))
 	if err != nil {
 		return nil, err
 	}
 	for _, f := range []struct {
 		name string
 		text []byte
-	}{{longFile, []byte(longForm(rows, cases))}, {shortFile, short}} {
+	}{{longFile, []byte(longForm(rows, extra, cases))}, {shortFile, short}} {
 		if old, err := os.ReadFile(f.name); err == nil && bytes.Equal(old, f.text) {
 			continue
 		}

@@ -20,7 +20,7 @@ func TestRow(t *testing.T) {
 
 	require.Equal(t, zero, rowOf("", "Floor").grad)
 	require.Equal(t, refused, rowOf("", "BitCast").grad)
-	r = rowOf("", "AffineGrid")
+	r = rowOf("ai.onnx.preview", "FlexAttention")
 	require.Equal(t, []string{body, body}, []string{r.runs, r.grad})
 	require.True(t, rowOf("", "Upsample").deprecated)
 }

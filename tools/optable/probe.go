@@ -48,7 +48,9 @@ func compiles(d *opdef.Def, s *schema.Schema, constraint, typ string) (ok bool) 
 			ok = false
 		}
 	}()
-	_, err := d.Compile(&opdef.Compile{Node: smallest(s, constraint, typ), Generic: true})
+	n := smallest(s, constraint, typ)
+	layouts := make([]opdef.Layout, max(n.NumIn(), n.NumOut()))
+	_, err := d.Compile(&opdef.Compile{Node: n, InLayout: layouts, OutLayout: layouts, Generic: true})
 	return !errors.Is(err, errors.ErrUnsupported)
 }
 
@@ -130,7 +132,7 @@ func implementation(d *opdef.Def, s *schema.Schema) string {
 	switch {
 	case d != nil && d.Compile != nil:
 		return kernel
-	case s.Function:
+	case s.Function, d != nil && d.Body != nil:
 		return body
 	}
 	return no
@@ -142,7 +144,7 @@ func gradient(d *opdef.Def, s *schema.Schema) string {
 	case implementation(d, s) == no:
 		return no
 	case d == nil || d.Grad == nil:
-		if s.Function {
+		if s.Function || d != nil && d.Body != nil {
 			return body
 		}
 		return refused

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bufio"
 	"compress/gzip"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,6 +60,39 @@ func readSuite(archive, failures string) ([]*suiteCase, error) {
 	}
 	shareBodies(cases)
 	return cases, nil
+}
+
+// readCompared counts the cases of each operator that are compared with ONNX Runtime; each is a model of one node.
+func readCompared(path string) (map[opKey]int, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	var file struct {
+		Cases []struct {
+			Name  string
+			Model []byte
+		}
+	}
+	if err := json.NewDecoder(z).Decode(&file); err != nil {
+		return nil, err
+	}
+	counts := map[opKey]int{}
+	for _, c := range file.Cases {
+		m, err := onnx.Decode(c.Model)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name, err)
+		}
+		for _, k := range operatorsOf(m.Graph) {
+			counts[k]++
+		}
+	}
+	return counts, nil
 }
 
 // readFailures is the set of the cases that fail on an engine.

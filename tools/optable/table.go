@@ -50,6 +50,32 @@ func tabulate(cases []*suiteCase) []*row {
 	return rows
 }
 
+// microsoft is the domain of the operators that ONNX Runtime adds.
+const microsoft = "com.microsoft"
+
+// contributed makes the rows of the operators of ONNX Runtime, whose cases are those that are compared with it.
+func contributed(compared map[opKey]int) []*row {
+	defs := ops.All.Domain(microsoft)
+	for _, d := range ops.All.Domain("") {
+		if d.Schema != nil {
+			defs = append(defs, d)
+		}
+	}
+	var rows []*row
+	for _, d := range defs {
+		n := compared[opKey{d.Domain, d.Type}]
+		r := &row{opKey: opKey{microsoft, d.Type}, versions: []string{fmt.Sprint(d.Schema.Since)}, passed: n, total: n}
+		if d.Domain != microsoft {
+			r.name += " (in the default domain)"
+		}
+		r.runs, r.grad = implementation(d, d.Schema), gradient(d, d.Schema)
+		r.have, r.want = typesOf(d, d.Schema)
+		rows = append(rows, r)
+	}
+	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.name, b.name) })
+	return rows
+}
+
 func rowOf(domain, name string) *row {
 	versions := schema.Versions(domain, name)
 	newest, d := versions[len(versions)-1], ops.All.Find(domain, name)
@@ -110,13 +136,17 @@ func sum(rows []*row, cases []*suiteCase) sums {
 }
 
 // shortForm is the paragraph in the readme.
-func shortForm(rows []*row, cases []*suiteCase) string {
-	s := sum(rows, cases)
+func shortForm(rows, extra []*row, cases []*suiteCase) string {
+	s, compared := sum(rows, cases), 0
+	for _, r := range extra {
+		compared += r.total
+	}
 	return fmt.Sprintf(`%d of %d operators of ai.onnx, %d of %d of ai.onnx.ml and %d of %d of the preview domains, in all versions up to opset %d. %s of
 %s cases of the official suite of onnx %s pass on both engines. %d operators have a gradient; of the %d that the standard marks as
-differentiable %d do (some of them zero). [OPERATORS.md](OPERATORS.md) has a line for each.
+differentiable %d do (some of them zero). %d operators of com.microsoft, which ONNX Runtime adds, agree with it in %d
+cases. [OPERATORS.md](OPERATORS.md) has a line for each.
 `, s.onnx, s.onnxAll, s.ml, s.mlAll, s.others, s.othersAll, schema.MaxOpset(""), thousands(s.passed),
-		thousands(s.cases), schema.Release, s.gradients, s.markedAll, s.marked)
+		thousands(s.cases), schema.Release, s.gradients, s.markedAll, s.marked, len(extra), compared)
 }
 
 // thousands writes n with a comma.
@@ -128,7 +158,7 @@ func thousands(n int) string {
 }
 
 // longForm is OPERATORS.md.
-func longForm(rows []*row, cases []*suiteCase) string {
+func longForm(rows, extra []*row, cases []*suiteCase) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Operators
 
@@ -137,14 +167,15 @@ Made by `+"`make operators`"+`; do not edit. Facts of onnx %s.
 %s
 - **versions**: every opset at which the operator changed. Older forms are rewritten to the newest on load; a
   form that cannot be is refused by name.
-- **runs**: by a `+"`kernel`"+`, or through the `+"`body`"+` that the standard gives the operator; - where it does not.
+- **runs**: by a `+"`kernel`"+`, or through the `+"`body`"+` that the standard gives the operator, or
+  that stands for one of com.microsoft; - where it does not.
 - **types**: element types of the first input (of the output, where there is no input) that compile, out of those of the newest version.
 - **gradient**: yes; zero wherever it exists; through the body; none, which is an error when a training graph is built.
 - **cases**: official node cases that hold the operator or its body, and how many of them pass on both engines. Operators without any
-  are tested in `+"`internal/ops`"+` only.
-`, schema.Release, shortForm(rows, cases))
+  are tested in `+"`internal/ops`"+` only. Those of com.microsoft are cases in which ONNX Runtime gives the same.
+`, schema.Release, shortForm(rows, extra, cases))
 	domain := "-"
-	for _, r := range rows {
+	for _, r := range slices.Concat(rows, extra) {
 		if r.domain != domain {
 			domain = r.domain
 			fmt.Fprintf(&b, "\n## %s\n\n| operator | versions | runs | types | gradient | cases |\n|---|---|---|---|---|---|\n", cmp.Or(domain, "ai.onnx"))
