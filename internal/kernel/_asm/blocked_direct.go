@@ -9,6 +9,7 @@ import (
 func blockedDirect() error {
 	f := newFile("blocked")
 	f.direct()
+	f.activations()
 	return f.write(filepath.Join("..", "blocked"), "direct")
 }
 
@@ -213,4 +214,60 @@ func (g *directGen) last(r int, l func(string) string) {
 	g.p("DECQ repeats-32(SP)\nJZ %s", l("end"))
 	g.p("MOVQ %s, BX\nADDQ BX, x-16(SP)\nMOVQ %s, BX\nADDQ BX, y-24(SP)\nJMP %s", g.at("xNext"), g.at("yNext"), l("pixels"))
 	g.p("%s:\nVZEROUPPER\nRET", l("end"))
+}
+
+// activations prints the activations that are a few operations. y has whole
+// blocks and is changed in place.
+func (f *file) activations() {
+	for _, set := range []isa{avx512, avx2} {
+		g := &directGen{file: f, isa: set}
+		g.activation("LeakyRelu", g.leakyRelu)
+		g.activation("HardSigmoid", g.hardSigmoid)
+		g.activation("HardSwish", g.hardSwish)
+	}
+}
+
+// activation prints one: vector 0 is x and the result, 4 is alpha, 5 beta, 6
+// zero and 7 one.
+func (g *directGen) activation(name string, f func()) {
+	fn := "f32" + name + g.name
+	fr := newFrame()
+	fr.slice("y", "float32")
+	fr.add("alpha", "float32", 4, "")
+	fr.add("beta", "float32", 4, "")
+	g.d("// %s applies the activation %s to whole blocks:\n//", fn, name)
+	g.d("//\tfor i, x := range y {\n//\t\ty[i] = apply(x)\n//\t}\n//")
+	g.d("//go:noescape\nfunc %s(%s)\n", fn, fr.list)
+	g.p("// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d", fn, fr.list, fn, fr.size)
+	g.p("MOVQ %s, SI\nMOVQ y_len+8(FP), CX\nSHRQ $%d, CX\nJZ done", fr.at["y"], map[int]int{64: 4, 32: 3}[g.bytes])
+	g.p("VBROADCASTSS %s, %s\nVBROADCASTSS %s, %s", fr.at["alpha"], g.v(4), fr.at["beta"], g.v(5))
+	g.p("VXORPS X6, X6, X6\nMOVL $0x3F800000, AX\nVMOVD AX, X7\nVBROADCASTSS X7, %s", g.v(7))
+	g.p("loop:\nVMOVUPS (SI), %s", g.v(0))
+	f()
+	g.p("VMOVUPS %s, (SI)\nADDQ $%d, SI\nDECQ CX\nJNZ loop\ndone:\nVZEROUPPER\nRET", g.v(0), g.bytes)
+}
+
+func (g *directGen) leakyRelu() {
+	if g.mask {
+		g.p("VCMPPS $1, Z6, Z0, K1\nVMULPS Z0, Z4, K1, Z0")
+		return
+	}
+	g.p("VCMPPS $1, Y6, Y0, Y1\nVMULPS Y0, Y4, Y2\nVBLENDVPS Y1, Y2, Y0, Y0")
+}
+
+func (g *directGen) hardSigmoid() {
+	g.p("VMULPS %s, %s, %s", g.v(0), g.v(4), g.v(0))
+	g.unit(0)
+}
+
+func (g *directGen) hardSwish() {
+	g.p("VDIVPS %s, %s, %s", g.v(4), g.v(0), g.v(1))
+	g.unit(1)
+	g.p("VMULPS %s, %s, %s", g.v(1), g.v(0), g.v(0))
+}
+
+// unit adds beta and cuts to between zero and one; NaN stays.
+func (g *directGen) unit(i int) {
+	x := g.v(i)
+	g.p("VADDPS %s, %s, %s\nVMAXPS %s, %s, %s\nVMINPS %s, %s, %s", g.v(5), x, x, x, g.v(6), x, x, g.v(7), x)
 }

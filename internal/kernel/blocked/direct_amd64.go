@@ -33,3 +33,57 @@ func f32DirectPlain14x16AVX512(t *directTile)
 //
 //go:noescape
 func f32DirectPlain6x16AVX2(t *directTile)
+
+// f32LeakyReluAVX512 applies the activation LeakyRelu to whole blocks:
+//
+//	for i, x := range y {
+//		y[i] = apply(x)
+//	}
+//
+//go:noescape
+func f32LeakyReluAVX512(y []float32, alpha float32, beta float32)
+
+// f32HardSigmoidAVX512 applies the activation HardSigmoid to whole blocks:
+//
+//	for i, x := range y {
+//		y[i] = apply(x)
+//	}
+//
+//go:noescape
+func f32HardSigmoidAVX512(y []float32, alpha float32, beta float32)
+
+// f32HardSwishAVX512 applies the activation HardSwish to whole blocks:
+//
+//	for i, x := range y {
+//		y[i] = apply(x)
+//	}
+//
+//go:noescape
+func f32HardSwishAVX512(y []float32, alpha float32, beta float32)
+
+// f32LeakyReluAVX2 applies the activation LeakyRelu to whole blocks:
+//
+//	for i, x := range y {
+//		y[i] = apply(x)
+//	}
+//
+//go:noescape
+func f32LeakyReluAVX2(y []float32, alpha float32, beta float32)
+
+// f32HardSigmoidAVX2 applies the activation HardSigmoid to whole blocks:
+//
+//	for i, x := range y {
+//		y[i] = apply(x)
+//	}
+//
+//go:noescape
+func f32HardSigmoidAVX2(y []float32, alpha float32, beta float32)
+
+// f32HardSwishAVX2 applies the activation HardSwish to whole blocks:
+//
+//	for i, x := range y {
+//		y[i] = apply(x)
+//	}
+//
+//go:noescape
+func f32HardSwishAVX2(y []float32, alpha float32, beta float32)

@@ -13789,3 +13789,170 @@ store6:
 end6:
 	VZEROUPPER
 	RET
+
+// func f32LeakyReluAVX512(y []float32, alpha float32, beta float32)
+TEXT ·f32LeakyReluAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y_base+0(FP), SI
+	MOVQ         y_len+8(FP), CX
+	SHRQ         $4, CX
+	JZ           done
+	VBROADCASTSS alpha+24(FP), Z4
+	VBROADCASTSS beta+28(FP), Z5
+	VXORPS       X6, X6, X6
+	MOVL         $0x3F800000, AX
+	VMOVD        AX, X7
+	VBROADCASTSS X7, Z7
+
+loop:
+	VMOVUPS (SI), Z0
+	VCMPPS  $1, Z6, Z0, K1
+	VMULPS  Z0, Z4, K1, Z0
+	VMOVUPS Z0, (SI)
+	ADDQ    $64, SI
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32HardSigmoidAVX512(y []float32, alpha float32, beta float32)
+TEXT ·f32HardSigmoidAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y_base+0(FP), SI
+	MOVQ         y_len+8(FP), CX
+	SHRQ         $4, CX
+	JZ           done
+	VBROADCASTSS alpha+24(FP), Z4
+	VBROADCASTSS beta+28(FP), Z5
+	VXORPS       X6, X6, X6
+	MOVL         $0x3F800000, AX
+	VMOVD        AX, X7
+	VBROADCASTSS X7, Z7
+
+loop:
+	VMOVUPS (SI), Z0
+	VMULPS  Z0, Z4, Z0
+	VADDPS  Z5, Z0, Z0
+	VMAXPS  Z0, Z6, Z0
+	VMINPS  Z0, Z7, Z0
+	VMOVUPS Z0, (SI)
+	ADDQ    $64, SI
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32HardSwishAVX512(y []float32, alpha float32, beta float32)
+TEXT ·f32HardSwishAVX512(SB), NOSPLIT, $0-32
+	MOVQ         y_base+0(FP), SI
+	MOVQ         y_len+8(FP), CX
+	SHRQ         $4, CX
+	JZ           done
+	VBROADCASTSS alpha+24(FP), Z4
+	VBROADCASTSS beta+28(FP), Z5
+	VXORPS       X6, X6, X6
+	MOVL         $0x3F800000, AX
+	VMOVD        AX, X7
+	VBROADCASTSS X7, Z7
+
+loop:
+	VMOVUPS (SI), Z0
+	VDIVPS  Z4, Z0, Z1
+	VADDPS  Z5, Z1, Z1
+	VMAXPS  Z1, Z6, Z1
+	VMINPS  Z1, Z7, Z1
+	VMULPS  Z1, Z0, Z0
+	VMOVUPS Z0, (SI)
+	ADDQ    $64, SI
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32LeakyReluAVX2(y []float32, alpha float32, beta float32)
+TEXT ·f32LeakyReluAVX2(SB), NOSPLIT, $0-32
+	MOVQ         y_base+0(FP), SI
+	MOVQ         y_len+8(FP), CX
+	SHRQ         $3, CX
+	JZ           done
+	VBROADCASTSS alpha+24(FP), Y4
+	VBROADCASTSS beta+28(FP), Y5
+	VXORPS       X6, X6, X6
+	MOVL         $0x3F800000, AX
+	VMOVD        AX, X7
+	VBROADCASTSS X7, Y7
+
+loop:
+	VMOVUPS   (SI), Y0
+	VCMPPS    $1, Y6, Y0, Y1
+	VMULPS    Y0, Y4, Y2
+	VBLENDVPS Y1, Y2, Y0, Y0
+	VMOVUPS   Y0, (SI)
+	ADDQ      $32, SI
+	DECQ      CX
+	JNZ       loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32HardSigmoidAVX2(y []float32, alpha float32, beta float32)
+TEXT ·f32HardSigmoidAVX2(SB), NOSPLIT, $0-32
+	MOVQ         y_base+0(FP), SI
+	MOVQ         y_len+8(FP), CX
+	SHRQ         $3, CX
+	JZ           done
+	VBROADCASTSS alpha+24(FP), Y4
+	VBROADCASTSS beta+28(FP), Y5
+	VXORPS       X6, X6, X6
+	MOVL         $0x3F800000, AX
+	VMOVD        AX, X7
+	VBROADCASTSS X7, Y7
+
+loop:
+	VMOVUPS (SI), Y0
+	VMULPS  Y0, Y4, Y0
+	VADDPS  Y5, Y0, Y0
+	VMAXPS  Y0, Y6, Y0
+	VMINPS  Y0, Y7, Y0
+	VMOVUPS Y0, (SI)
+	ADDQ    $32, SI
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func f32HardSwishAVX2(y []float32, alpha float32, beta float32)
+TEXT ·f32HardSwishAVX2(SB), NOSPLIT, $0-32
+	MOVQ         y_base+0(FP), SI
+	MOVQ         y_len+8(FP), CX
+	SHRQ         $3, CX
+	JZ           done
+	VBROADCASTSS alpha+24(FP), Y4
+	VBROADCASTSS beta+28(FP), Y5
+	VXORPS       X6, X6, X6
+	MOVL         $0x3F800000, AX
+	VMOVD        AX, X7
+	VBROADCASTSS X7, Y7
+
+loop:
+	VMOVUPS (SI), Y0
+	VDIVPS  Y4, Y0, Y1
+	VADDPS  Y5, Y1, Y1
+	VMAXPS  Y1, Y6, Y1
+	VMINPS  Y1, Y7, Y1
+	VMULPS  Y1, Y0, Y0
+	VMOVUPS Y0, (SI)
+	ADDQ    $32, SI
+	DECQ    CX
+	JNZ     loop
+
+done:
+	VZEROUPPER
+	RET

@@ -34,3 +34,29 @@ func (t *directTable) run(d *directTile, width int, plain bool) {
 		directGeneric(d, width, plain)
 	}
 }
+
+// activateBlocks applies the activations that exist in assembly to whole
+// blocks, and reports whether this is one.
+func (t *directTable) activateBlocks(e *Epilogue, y []float32) bool {
+	if t.level == cpu.Generic {
+		return false
+	}
+	wide := t.level == cpu.AVX512
+	switch {
+	case e.Act == LeakyRelu && wide:
+		f32LeakyReluAVX512(y, e.Alpha, 0)
+	case e.Act == LeakyRelu:
+		f32LeakyReluAVX2(y, e.Alpha, 0)
+	case e.Act == HardSigmoid && wide:
+		f32HardSigmoidAVX512(y, e.Alpha, e.Beta)
+	case e.Act == HardSigmoid:
+		f32HardSigmoidAVX2(y, e.Alpha, e.Beta)
+	case e.Act == HardSwish && wide:
+		f32HardSwishAVX512(y, 6, 0.5)
+	case e.Act == HardSwish:
+		f32HardSwishAVX2(y, 6, 0.5)
+	default:
+		return false
+	}
+	return true
+}

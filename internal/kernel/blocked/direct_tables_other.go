@@ -9,3 +9,6 @@ func directFor(cpu.Level) directTable {
 }
 
 func (t *directTable) run(d *directTile, width int, plain bool) { directGeneric(d, width, plain) }
+
+// activateBlocks reports that no activation exists in assembly.
+func (t *directTable) activateBlocks(*Epilogue, []float32) bool { return false }

@@ -2,6 +2,7 @@ package blocked
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -219,6 +220,38 @@ func TestDirect_residualInPlace(t *testing.T) {
 		y := append([]float32(nil), c.e.Residual...)
 		k.run(nil, c.x, packed, &Epilogue{Residual: y}, y, nil)
 		require.Equal(t, want, y)
+	}
+}
+
+// TestEpilogue_activate: the vectors do what the definition says.
+func TestEpilogue_activate(t *testing.T) {
+	r := kerneltest.Rand(3)
+	for _, level := range cpu.Supported() {
+		restore := Override(For(level))
+		for act := Identity; act <= Tanh; act++ {
+			for _, n := range []int{0, 5, 16, 48} {
+				e := Epilogue{Act: act, Alpha: 0.2, Beta: 0.5}
+				x := kerneltest.Hostile(r, make([]float32, n))
+				y := kerneltest.Guarded[float32](t, n)
+				copy(y, x)
+				e.activate(y)
+				for i, v := range x {
+					want := e.apply(v)
+					if act == SiLU && math.IsInf(float64(v), -1) {
+						continue // the limit is 0, the definition's product is NaN
+					}
+					if act == Sigmoid || act == SiLU || act == Tanh {
+						require.Equal(t, want != want, y[i] != y[i], "%s, activation %d of %v", level, act, v)
+						if want-want == 0 {
+							require.InDelta(t, want, y[i], 1e-6*(1+math.Abs(float64(want))), "%s, activation %d of %v", level, act, v)
+						}
+						continue
+					}
+					require.Equal(t, -1, kerneltest.Same([]float32{want}, y[i:i+1]), "%s, activation %d of %v: %v, not %v", level, act, v, y[i], want)
+				}
+			}
+		}
+		restore()
 	}
 }
 

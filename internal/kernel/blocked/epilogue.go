@@ -98,6 +98,9 @@ func (e *Epilogue) activate(y []float32) {
 	case Tanh:
 		vec.Best().Kernel(vec.TanhOf)(y, y)
 	default:
+		if len(y)%Lanes == 0 && Best().direct.activateBlocks(e, y) {
+			return
+		}
 		for i, v := range y {
 			y[i] = e.apply(v)
 		}
