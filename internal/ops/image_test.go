@@ -62,7 +62,7 @@ func TestImageDecoder_png(t *testing.T) {
 func TestImageDecoder_errors(t *testing.T) {
 	for file, want := range map[string]string{
 		"":                     "the image is none of",
-		"\x00\x00\x00\x0cjP  ": "no codestream",
+		"\x00\x00\x00\x0cjP  ": "the file ends early",
 		"GIF89a":               "the image is none of",
 		"P6 2 2 255\n\x01":     "the file is damaged",
 		"P5 0 1 255\n":         "is not possible",

@@ -57,7 +57,7 @@ func TestDecode(t *testing.T) {
 // TestDecode_damaged cuts files short and flips their bits: there may be an error, but no panic and no long work.
 func TestDecode_damaged(t *testing.T) {
 	for _, c := range fixtures(t) {
-		step := 1 + len(c.File)/150
+		step := 1 + len(c.File)/60
 		for n := 0; n < len(c.File); n += step {
 			b := append([]byte{}, c.File...)
 			b[n] ^= byte(1 << (n / step % 8))
