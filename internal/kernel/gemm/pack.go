@@ -37,14 +37,24 @@ func PackA[T Float](t *Table[T], dst []T, m, k int, a Operand[T]) {
 	}
 }
 
+// packSteps is how many rows of B all panels are packed from before the next
+// ones: the pages of so many rows have their addresses at hand.
+const packSteps = 64
+
 // PackB writes B in packed form: panels of Cols columns, each step of a panel
 // side by side. dst has PackedB elements, all of which are written.
 func PackB[T Float](t *Table[T], dst []T, k, n int, b Operand[T]) {
 	t = orBest(t)
 	check(n >= 0 && k >= 0 && len(dst) >= PackedB(t, k, n), shortScratch)
 	b.checkShape(k, n)
-	for j := 0; j < n; j += t.Cols {
-		packPanel(t, dst[j*k:], b, j, min(t.Cols, n-j), t.Cols, 0, k)
+	step := max(k, 1)
+	if !b.Trans {
+		step = packSteps
+	}
+	for k0 := 0; k0 < k; k0 += step {
+		for j := 0; j < n; j += t.Cols {
+			packPanel(t, dst[j*k+k0*t.Cols:], b, j, min(t.Cols, n-j), t.Cols, k0, min(step, k-k0))
+		}
 	}
 }
 
