@@ -36,10 +36,6 @@ func (j *job[T]) count(s *walk, w Window) T {
 }
 
 func (j *job[T]) averageChannel(x, y []T) {
-	if j.global {
-		y[0] = j.averageAll(x)
-		return
-	}
 	m := j.middle
 	var rows walk
 	for r := range j.rows {
@@ -81,17 +77,20 @@ func (j *job[T]) averageMiddle(rows *walk, r int, x, y []T) {
 	j.t.MeanRow[m.stride-1](m.hi-m.lo, rows.rows, step, m.taps, m.tapStep, any(x[at:]).([]float32), any(y[r*j.ow+m.lo:]).([]float32), float32(count))
 }
 
-// averageAll is the mean of all elements, summed in float64.
-func (j *job[T]) averageAll(x []T) T {
+// averageAll computes the means of whole channels, summed in float64.
+func (j *job[T]) averageAll(x, y []T) {
 	s := j.sums.Take()
-	defer j.sums.Give(s)
-	switch x := any(x).(type) {
-	case []float32:
-		vec.Sums(j.t.sums, s, x)
-	case []float64:
-		vec.Sums(nil, s, x)
+	for c := range y {
+		*s = [16]float64{}
+		switch x := any(x[c*j.in:][:j.in]).(type) {
+		case []float32:
+			vec.Sums(j.t.sums, s, x)
+		case []float64:
+			vec.Sums(nil, s, x)
+		}
+		y[c] = T(vec.Tree(s) / float64(j.in))
 	}
-	return T(vec.Tree(s) / float64(len(x)))
+	j.sums.Give(s)
 }
 
 // longRow is the taps from which on the sum of a row is not one chain.

@@ -51,8 +51,12 @@ func NewPlan[T Number](t *Table, g *Geometry) *Plan[T] {
 	return p
 }
 
-// isGlobal tells whether the only window has all elements of the image.
+// isGlobal tells whether the only window has all elements of the image, which
+// are floats.
 func (p *Plan[T]) isGlobal() bool {
+	if half := T(1) / 2; half == 0 || p.in == 0 {
+		return false
+	}
 	for axis, w := range p.windows {
 		if len(w) != 1 || w[0].Taps != p.g.In[axis] || w[0].Area != w[0].Taps || w[0].Step != 1 {
 			return false
@@ -140,7 +144,12 @@ func (j *job[T]) run(team *parallel.Team) {
 // Tile computes some channels.
 func (j *job[T]) Tile(i int) {
 	each := j.channelsPerTile()
-	for c := i * each; c < min((i+1)*each, j.g.N*j.g.C); c++ {
+	first, end := i*each, min((i+1)*each, j.g.N*j.g.C)
+	if j.global && j.kind == average {
+		j.averageAll(j.x[first*j.in:], j.y[first:end])
+		return
+	}
+	for c := first; c < end; c++ {
 		x, y := j.x[c*j.in:][:j.in], j.y[c*j.out:][:j.out]
 		if j.out == 0 { // no windows: there is nothing but zeros to hand back
 			clear(j.backward(x))

@@ -353,6 +353,35 @@ func TestPool_noAllocations(t *testing.T) {
 	}))
 }
 
+// FuzzPool holds the tiers against each other, and plain Go against the
+// definition.
+func FuzzPool(f *testing.F) {
+	f.Add([]byte{5, 14, 3, 3, 1, 1, 1, 1, 1, 1, 1, 1, 4, 13})
+	f.Add([]byte{9, 50, 5, 2, 2, 2, 1, 2, 2, 3, 0, 1, 2, 20})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 14 {
+			return
+		}
+		at := func(i, low, high int) int { return low + int(b[i])%(high-low+1) }
+		pair := func(i, low, high int) []int { return []int{at(i, low, high), at(i+1, low, high)} }
+		g, err := NewGeometry(1, 2, pair(0, 1, 60), pair(12, 0, 60), pair(2, 1, 20), pair(4, 1, 3), pair(6, 1, 3), append(pair(8, 0, 9), pair(10, 0, 9)...))
+		if err != nil {
+			return
+		}
+		checkTiers(t, g)
+		checkMax(t, "fuzz", g, kerneltest.Hostile(kerneltest.Rand(1), make([]float32, g.N*g.C*product(g.In))))
+	})
+}
+
+// TestAverage_nothing: the mean of an empty image is 0.
+func TestAverage_nothing(t *testing.T) {
+	g, err := Global(1, 2, []int{0, 3})
+	require.NoError(t, err)
+	y := []float32{1, 2}
+	NewPlan[float32](nil, g).Average(nil, nil, y, false)
+	require.Equal(t, []float32{0, 0}, y)
+}
+
 func BenchmarkPool(b *testing.B) {
 	g := geometry(b, 64, 32, []int{26, 26}, []int{13, 13}, []int{2, 2}, []int{2, 2}, nil, nil)
 	x := kerneltest.Fill(kerneltest.Rand(1), make([]float32, g.N*g.C*product(g.In)))
