@@ -10,17 +10,17 @@ var genericWinograd = winogradTable{
 }
 
 // A lineTransform evaluates Bt d or At m of one line of a tile.
-type lineTransform func(d *[winogradPoints]float32) [winogradPoints]float32
+type lineTransform func(d [winogradPoints]float32) [winogradPoints]float32
 
-func winogradIn2(d *[winogradPoints]float32) [winogradPoints]float32 {
+func winogradIn2(d [winogradPoints]float32) [winogradPoints]float32 {
 	return [winogradPoints]float32{d[0] - d[2], d[2] + d[1], d[2] - d[1], d[3] - d[1]}
 }
 
-func winogradOut2(m *[winogradPoints]float32) [winogradPoints]float32 {
+func winogradOut2(m [winogradPoints]float32) [winogradPoints]float32 {
 	return [winogradPoints]float32{m[0] + (m[1] + m[2]), (m[1] - m[2]) + m[3]}
 }
 
-func winogradIn4(d *[winogradPoints]float32) [winogradPoints]float32 {
+func winogradIn4(d [winogradPoints]float32) [winogradPoints]float32 {
 	const a, b = winogradA, winogradB
 	t0, t1 := gemm.FMA32(-b*b, d[2], d[4]), gemm.FMA32(-b*b, d[1], d[3])
 	t2, t3 := gemm.FMA32(-a*a, d[2], d[4]), gemm.FMA32(-a*a, d[1], d[3])
@@ -32,7 +32,7 @@ func winogradIn4(d *[winogradPoints]float32) [winogradPoints]float32 {
 	}
 }
 
-func winogradOut4(m *[winogradPoints]float32) [winogradPoints]float32 {
+func winogradOut4(m [winogradPoints]float32) [winogradPoints]float32 {
 	const a, b = winogradA, winogradB
 	s1, d1 := m[1]+m[2], m[1]-m[2]
 	s2, d2 := m[3]+m[4], m[3]-m[4]
@@ -105,12 +105,11 @@ func genericTransforms(side int, in, out lineTransform) winogradTransforms {
 }
 
 // get collects n values of a line.
-func get(n int, at func(i int) float32) *[winogradPoints]float32 {
-	var d [winogradPoints]float32
+func get(n int, at func(i int) float32) (d [winogradPoints]float32) {
 	for i := range n {
 		d[i] = at(i)
 	}
-	return &d
+	return d
 }
 
 // put writes n values of a line, step apart.
