@@ -2,9 +2,10 @@
 
 Run it as: GNEISS=bin/gneiss $(tools/python/env onnx) tools/python/backend_test.py [PATTERN]
 
-PATTERN is a regular expression that chooses cases by name. The exit status is
-0 when no case failed. A case that the suite itself refuses to judge is counted
-as skipped, and each failure is named in one line.
+PATTERN is a regular expression that chooses cases by name. A case that the
+suite itself refuses to judge is counted as skipped, and each failure is named
+in one line. Failures count in the score whatever their cause; the exit status
+is 0 when there are no others than those of UNJUDGEABLE.
 """
 
 import sys
@@ -16,12 +17,26 @@ from gneiss_backend import GneissBackend, command
 from onnx.backend.test import BackendTest
 
 
+# Cases that no correct backend passes, with the reason; internal/spectest judges their results.
+UNJUDGEABLE = {
+    "bernoulli": "the expected numbers are drawn from a state that no file holds",
+    "dft_inverse": "the expected zeros hold the noise of single precision, 2e-7, above the tolerance of 1e-7",
+    "loop16_seq_none": "the runner takes len() of a tensor of rank 0 in a sequence, whatever the result is",
+}
+
+
+def unjudgeable(name):
+    """Why the case called name cannot be judged; None when it can."""
+    return next((why for start, why in UNJUDGEABLE.items() if name.startswith("test_" + start)), None)
+
+
 class Score(unittest.TestResult):
     """Counts the cases of each category."""
 
     def __init__(self):
         super().__init__()
         self.counts = {}
+        self.unjudged = 0
 
     def count(self, test, verdict):
         row = self.counts.setdefault(type(test).__name__, {"passed": 0, "failed": 0, "skipped": 0})
@@ -29,6 +44,10 @@ class Score(unittest.TestResult):
 
     def lose(self, test, err):
         self.count(test, "failed")
+        if why := unjudgeable(test._testMethodName):
+            self.unjudged += 1
+            print(f"CANNOT PASS {test._testMethodName}: {why}", flush=True)
+            return
         lines = [line.strip() for line in str(err[1]).splitlines() if line.strip()]
         print(f"FAIL {test._testMethodName}: {err[0].__name__}: {' '.join(lines)[:300]}", flush=True)
 
@@ -62,8 +81,8 @@ def main():
         total = sum(row.values())
         print(f"{category}: {row['passed']} of {total} passed, {row['failed']} failed, {row['skipped']} skipped")
     passed, total = (sum(f(r) for r in score.counts.values()) for f in (lambda r: r["passed"], lambda r: sum(r.values())))
-    print(f"{passed} of {total} passed")
-    sys.exit(passed + sum(r["skipped"] for r in score.counts.values()) != total)
+    print(f"{passed} of {total} passed, {score.unjudged} cannot pass")
+    sys.exit(passed + score.unjudged + sum(r["skipped"] for r in score.counts.values()) != total)
 
 
 if __name__ == "__main__":
