@@ -22,6 +22,8 @@ func TestRow(t *testing.T) {
 	require.Equal(t, refused, rowOf("", "BitCast").grad)
 	r = rowOf("ai.onnx.preview", "FlexAttention")
 	require.Equal(t, []string{body, body}, []string{r.runs, r.grad})
+	r = rowOf("ai.onnx.preview.training", "Gradient")
+	require.Equal(t, []string{pass, body}, []string{r.runs, r.grad})
 	require.True(t, rowOf("", "Upsample").deprecated)
 }
 

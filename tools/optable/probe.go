@@ -121,6 +121,7 @@ func attributeFor(a *schema.Attribute) onnx.Attribute {
 const (
 	kernel  = "kernel"
 	body    = "body"
+	pass    = "pass"
 	no      = "-"
 	yes     = "yes"
 	zero    = "zero"
@@ -134,6 +135,8 @@ func implementation(d *opdef.Def, s *schema.Schema) string {
 		return kernel
 	case s.Function, d != nil && d.Body != nil:
 		return body
+	case d != nil:
+		return pass
 	}
 	return no
 }
@@ -143,6 +146,8 @@ func gradient(d *opdef.Def, s *schema.Schema) string {
 	switch {
 	case implementation(d, s) == no:
 		return no
+	case implementation(d, s) == pass:
+		return body
 	case d == nil || d.Grad == nil:
 		if s.Function || d != nil && d.Body != nil {
 			return body

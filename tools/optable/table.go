@@ -168,7 +168,7 @@ Made by `+"`make operators`"+`; do not edit. Facts of onnx %s.
 - **versions**: every opset at which the operator changed. Older forms are rewritten to the newest on load; a
   form that cannot be is refused by name.
 - **runs**: by a `+"`kernel`"+`, or through the `+"`body`"+` that the standard gives the operator, or
-  that stands for one of com.microsoft; - where it does not.
+  that stands for one of com.microsoft, or a `+"`pass`"+` over the graph writes nodes in its place; - where it does not.
 - **types**: element types of the first input (of the output, where there is no input) that compile, out of those of the newest version.
 - **gradient**: yes; zero wherever it exists; through the body; none, which is an error when a training graph is built.
 - **cases**: official node cases that hold the operator or its body, and how many of them pass on both engines. Operators without any
