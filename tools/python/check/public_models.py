@@ -2,17 +2,19 @@
 
 PACKAGES is the folder of the installed packages of requirements/models.txt, which ship models; one comes from a Go module.
 public_models.json says which and what their SHA-256 must be. DIR/cases.json lists for each model its file and data sets: the
-inputs, the outputs of ONNX Runtime and those of a float64 twin of the model, as npz. A set with "state" is a stream: arrays have the steps in front, and at each step
-the outputs named there become the next step's inputs, which are given for the first step only.
+inputs, the outputs of ONNX Runtime and those of a float64 twin of the model, as npz. A set with "state" is a stream: arrays
+have the steps in front, and at each step the outputs named there become the next step's inputs, which are given for the first
+step only.
 
-Each model also comes in the form that ONNX Runtime's optimizer writes, full of operators of com.microsoft, and the toy BERT as
-its transformer optimizer and its quantizer write it. All are compared with what ONNX Runtime says of that file without
-optimisations.
+Each model also comes in the form that ONNX Runtime's optimizer writes, full of operators of com.microsoft, the toy BERT as its
+transformer optimizer and its quantizers write it, the digit CNN in both forms of static quantization. All are compared with what
+ONNX Runtime says of that file without optimisations.
 """
 
 import ast
 import hashlib
 import json
+import logging
 import re
 import subprocess
 import sys
@@ -26,6 +28,10 @@ import torch
 from onnx import AttributeProto, TensorProto, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
+from onnxruntime import quantization
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from onnxruntime.transformers.fusion_options import FusionOptions
+from onnxruntime.transformers.optimizer import optimize_model
 
 from export import torch_onnx
 from zoo import torch_nets
@@ -193,6 +199,7 @@ def both(cases, name, path, feeds, profile="torch", state=None, reason="", k=2, 
     return sets
 
 
+STEP = "a rounding that falls otherwise moves a whole quantization step"
 CHAINS = ("a sum of products is one chain of fused multiply-adds here and some partial sums there; squeeze-and-excitation then multiplies "
           "whole channels by the error of one number, and no single node adds more than its share")
 
@@ -230,15 +237,26 @@ def digits_cnn(cases):
     path.parent.mkdir(exist_ok=True)
     net, x = torch_nets.build("seed", 1), torch.rand(3, 1, 28, 28)
     torch_onnx.dynamo(net, (x,), path, "image", "probabilities", external=True)
-    both(cases, "digits, weights outside", path, [{"image": rng.random((n, 1, 28, 28)).astype(np.float32)} for n in (1, 3, 64)])
+    feeds = [{"image": rng.random((n, 1, 28, 28)).astype(np.float32)} for n in (1, 3, 64)]
+    both(cases, "digits, weights outside", path, feeds)
+    for form in quantization.QuantFormat:
+        small = path.with_name(f"digits-{form.name}.onnx")
+        quantization.quantize_static(str(path), str(small), Calibration(feeds), quant_format=form, per_channel=form == quantization.QuantFormat.QDQ)
+        both(cases, f"digits, {form.name}", small, feeds, "int8", reason=STEP, twin=False)
+
+
+class Calibration(quantization.CalibrationDataReader):
+    """Gives the feeds one after the other."""
+
+    def __init__(self, feeds):
+        self.feeds = iter(feeds)
+
+    def get_next(self):
+        return next(self.feeds, None)
 
 
 def bert(cases):
     """A small BERT with random weights: as exported, fused, and quantized."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.transformers.fusion_options import FusionOptions
-    from onnxruntime.transformers.optimizer import optimize_model
-
     torch.manual_seed(4)
     net = Bert().eval()
     ids, mask = torch.randint(0, 100, (2, 12)), torch.ones(2, 12, dtype=torch.int64)
@@ -258,8 +276,13 @@ def bert(cases):
     cases.judge("bert, fused", fused, feeds, sets)
     for source, name in ((path, "bert, int8"), (fused, "bert, fused, int8")):
         small = cases.root / (re.sub(r"\W+", "-", name) + ".onnx")
-        quantize_dynamic(str(source), str(small), weight_type=QuantType.QInt8, extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
-        both(cases, name, small, feeds, "int8", reason="a rounding that falls otherwise moves a whole quantization step", twin=False)
+        quantization.quantize_dynamic(str(source), str(small), weight_type=quantization.QuantType.QInt8, extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT})
+        both(cases, name, small, feeds, "int8", reason=STEP, twin=False)
+    blocks = cases.root / "bert-4bits.onnx"
+    quantizer = MatMulNBitsQuantizer(str(fused), bits=4, block_size=32, is_symmetric=False)
+    quantizer.process()
+    quantizer.model.save_model_to_file(str(blocks))
+    both(cases, "bert, 4 bits", blocks, feeds, twin=False)
 
 
 class Bert(torch.nn.Module):
@@ -303,6 +326,7 @@ class BertLayer(torch.nn.Module):
 
 
 def main():
+    logging.disable(logging.WARNING)
     root = Path(sys.argv[1])
     root.mkdir(parents=True, exist_ok=True)
     cases = Cases(root)
