@@ -26,6 +26,15 @@ func (q quick) compile(alpha float64) compiler {
 	}
 }
 
+// kernelOr compiles y = f(x) by a kernel for float32 and 16-bit types and by exact for float64; both depend on attributes.
+func kernelOr(by func(*onnx.Node) (kernel func(t *vec.Table, y, x []float32), exact func(float64) float64)) compiler {
+	return func(c *opdef.Compile) (opdef.Step, error) {
+		kernel, exact := by(c.Node)
+		t := vecTable(c.Generic)
+		return floats(func(y []float32, x [][]float32) { kernel(t, y, x[0]) }, vec.Each[float64](exact))(c)
+	}
+}
+
 // activation is function for an f that depends on attributes.
 func activation(by func(*onnx.Node) func(float64) float64) compiler {
 	return func(c *opdef.Compile) (opdef.Step, error) { return function(by(c.Node))(c) }

@@ -56,6 +56,25 @@ func clipKernel[T vec.Real](hasMin, hasMax bool) func(y []T, x [][]T) {
 	}
 }
 
+// clipBy is clipKernel by vectors, where the bounds are numbers.
+func clipBy(t *vec.Table, hasMin, hasMax bool) func(y []float32, x [][]float32) {
+	slow := clipKernel[float32](hasMin, hasMax)
+	return func(y []float32, x [][]float32) {
+		low, high := float32(math.Inf(-1)), float32(math.Inf(1))
+		if hasMin {
+			low = x[1][0]
+		}
+		if hasMax {
+			high = x[len(x)-1][0]
+		}
+		if low != low || high != high {
+			slow(y, x)
+			return
+		}
+		t.Clip(y, x[0], low, high)
+	}
+}
+
 func compileClip(c *opdef.Compile) (opdef.Step, error) {
 	switch c.Elem(0) {
 	case onnx.Float32:
@@ -96,6 +115,9 @@ func clipStep[T real](c *opdef.Compile, half *format) (opdef.Step, error) {
 		at = append(at, i)
 	}
 	f := clipKernel[T](c.Node.In(1) != nil, c.Node.In(2) != nil)
+	if quick, ok := any(clipBy(vecTable(c.Generic), c.Node.In(1) != nil, c.Node.In(2) != nil)).(func(y []T, x [][]T)); ok {
+		f = quick
+	}
 	return opdef.Step{
 		Alias: aliases(1),
 		State: func() any {

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -11,8 +12,10 @@ import (
 var opHardSigmoid = opdef.Def{
 	Type:  "HardSigmoid",
 	Infer: opdef.SameAsFirst,
-	Compile: activation(func(n *onnx.Node) func(float64) float64 {
-		return hardSigmoid(realAttr(n, "alpha", 0.2), realAttr(n, "beta", 0.5))
+	Compile: kernelOr(func(n *onnx.Node) (func(t *vec.Table, y, x []float32), func(float64) float64) {
+		alpha, beta := n.Float("alpha", 0.2), n.Float("beta", 0.5)
+		return func(t *vec.Table, y, x []float32) { t.HardSigmoid(y, x, alpha, beta) },
+			hardSigmoid(realAttr(n, "alpha", 0.2), realAttr(n, "beta", 0.5))
 	}),
 	Layouts: mapLayouts,
 	Upgrade: dropConsumed,

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -9,9 +10,11 @@ import (
 //
 // Opset 22: types.
 var opHardSwish = opdef.Def{
-	Type:    "HardSwish",
-	Infer:   opdef.SameAsFirst,
-	Compile: function(func(v float64) float64 { return v * max(0, min(1, v/6+0.5)) }),
+	Type:  "HardSwish",
+	Infer: opdef.SameAsFirst,
+	Compile: kernelOr(func(*onnx.Node) (func(t *vec.Table, y, x []float32), func(float64) float64) {
+		return func(t *vec.Table, y, x []float32) { t.HardSwish(y, x, 1.0/6, 0.5) }, hardSwish
+	}),
 	Layouts: mapLayouts,
 	Grad: times(func(f formula, x, _ *onnx.Value) *onnx.Value {
 		inner := f.add(f.div(x, f.num(3)), f.num(0.5))

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -9,9 +10,12 @@ import (
 //
 // Opset 6: consumed_inputs goes. 16: types.
 var opLeakyRelu = opdef.Def{
-	Type:    "LeakyRelu",
-	Infer:   opdef.SameAsFirst,
-	Compile: activation(func(n *onnx.Node) func(float64) float64 { return leakyRelu(realAttr(n, "alpha", 0.01)) }),
+	Type:  "LeakyRelu",
+	Infer: opdef.SameAsFirst,
+	Compile: kernelOr(func(n *onnx.Node) (func(t *vec.Table, y, x []float32), func(float64) float64) {
+		slope := n.Float("alpha", 0.01)
+		return func(t *vec.Table, y, x []float32) { t.LeakyRelu(y, x, slope) }, leakyRelu(realAttr(n, "alpha", 0.01))
+	}),
 	Layouts: mapLayouts,
 	Upgrade: dropConsumed,
 	Grad: times(func(f formula, x, y *onnx.Value) *onnx.Value {

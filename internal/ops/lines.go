@@ -66,12 +66,19 @@ func (t *lines[T]) apply(r *opdef.Run, shape []int, axis int, y, x []T) {
 	t.share(r)
 }
 
+// fewLines is the number of elements below which lines stay on one thread.
+const fewLines = 1 << 15
+
 // share runs all lines on the threads of r.
 func (t *lines[T]) share(r *opdef.Run) {
 	for len(t.workers) < r.Team.Threads() {
 		t.workers = append(t.workers, &lineBuffers[T]{x: make([][]T, len(t.x)), buf: make([][]T, len(t.x))})
 	}
-	r.Team.DoWorkers((t.count+t.perTile-1)/t.perTile, t)
+	team := r.Team
+	if t.count*t.n < fewLines {
+		team = nil
+	}
+	team.DoWorkers((t.count+t.perTile-1)/t.perTile, t)
 }
 
 // cut finds the lines of shape along axis. A scalar is one line.

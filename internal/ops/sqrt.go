@@ -3,6 +3,7 @@ package ops
 import (
 	"math"
 
+	"github.com/gneiss-ml/gneiss/internal/kernel/vec"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -11,9 +12,11 @@ import (
 //
 // Opset 6: consumed_inputs goes. 13: types.
 var opSqrt = opdef.Def{
-	Type:    "Sqrt",
-	Infer:   opdef.SameAsFirst,
-	Compile: function(math.Sqrt),
+	Type:  "Sqrt",
+	Infer: opdef.SameAsFirst,
+	Compile: kernelOr(func(*onnx.Node) (func(t *vec.Table, y, x []float32), func(float64) float64) {
+		return (*vec.Table).Sqrt, math.Sqrt
+	}),
 	Layouts: mapWholeLayouts,
 	Upgrade: dropConsumed,
 	Grad:    times(func(f formula, x, y *onnx.Value) *onnx.Value { return f.div(f.num(0.5), y) }),

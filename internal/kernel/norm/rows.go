@@ -66,7 +66,7 @@ func (s *Rows[T]) run(team *parallel.Team, n, tile int, stage rowStage) {
 	if s.Table == nil {
 		s.Table = vec.Best()
 	}
-	if s.Count*s.Size < 1<<15 {
+	if s.Count*s.Size < 1<<16 {
 		team = nil
 	}
 	team.Do((n+tile-1)/tile, s)
