@@ -124,22 +124,34 @@ func (j *job[T]) averageChannelBackward(dx, dy []T) {
 		return
 	}
 	clear(dx)
-	columns := j.windows[len(j.windows)-1]
 	width := j.g.In[len(j.windows)-1]
 	var rows walk
 	for r := range j.rows {
 		j.to(&rows, r)
-		for o, w := range columns {
-			n := j.count(&rows, w)
-			if n == 0 {
-				continue
+		for range rows.rows {
+			j.spread(&rows, dx[rows.next()*width:][:width], dy[r*j.ow:][:j.ow])
+		}
+	}
+}
+
+// spread hands the shares of the windows of an output row to one of their
+// input rows.
+func (j *job[T]) spread(rows *walk, dx, dy []T) {
+	columns := j.windows[len(j.windows)-1]
+	for o, w := range columns[:len(dy)] {
+		if w.Taps == 0 {
+			continue
+		}
+		share, to := dy[o]/j.count(rows, w), dx[w.First:]
+		if w.Step == 1 {
+			to = to[:w.Taps]
+			for i := range to {
+				to[i] += share
 			}
-			share := dy[r*j.ow+o] / n
-			for range rows.rows {
-				for t, i := 0, rows.next()*width+w.First; t < w.Taps; t, i = t+1, i+w.Step {
-					dx[i] += share
-				}
-			}
+			continue
+		}
+		for t := range w.Taps {
+			to[t*w.Step] += share
 		}
 	}
 }
