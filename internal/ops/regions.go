@@ -143,10 +143,14 @@ func regionBackward[T float](align bool) compiler {
 	return func(c *opdef.Compile) (opdef.Step, error) {
 		return regionStep(c, align, 1, func(s *regions[T], r *opdef.Run) {
 			s.DY, s.DX = opdef.Of[T](r.In[0]), opdef.Of[T](r.Out[0])
-			if clear(s.DX); align {
-				s.AlignBack(r.Team)
-			} else {
+			clear(s.DX)
+			if !align {
 				s.PoolBack(r.Team)
+				return
+			}
+			s.AlignBack(r.Team)
+			if s.DBoxes = outOf[T](r, 1); s.DBoxes != nil {
+				s.AlignBoxesBack(r.Team)
 			}
 		})
 	}

@@ -38,3 +38,17 @@ func TestMaxRoiPool(t *testing.T) {
 	_, err := tryEval(t, "MaxRoiPool", tensors{x, tensor(t, []float32{1, 0, 0, 2, 2}, 1, 5)}, onnx.Ints("pooled_shape", 2, 1))
 	require.ErrorContains(t, err, "region 0 is of sample 1, of 1")
 }
+
+func TestGrad_roiAlignBoxes(t *testing.T) {
+	x, ids := random[float64](t, 1, -1, 1, 2, 2, 7, 6), onnx.Vector[int64](1, 0, 1)
+	// The second box reaches over the edge, the third one is less than a pixel wide.
+	rois := tensor(t, []float64{0.63, 1.21, 4.37, 5.58, -0.83, 2.14, 2.71, 8.33, 2.27, 1.47, 2.61, 4.19}, 3, 4)
+	for _, how := range []string{"half_pixel", "output_half_pixel"} {
+		for _, mode := range []string{"avg", "max"} {
+			for ratio := range int64(3) {
+				checkGrad(t, "RoiAlign", tensors{x, rois, ids}, onnx.Str("coordinate_transformation_mode", how), onnx.Str("mode", mode),
+					onnx.Int("sampling_ratio", ratio), onnx.Int("output_height", 2), onnx.Int("output_width", 3), onnx.Float("spatial_scale", 0.75))
+			}
+		}
+	}
+}

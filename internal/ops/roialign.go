@@ -9,16 +9,15 @@ import (
 // which are interpolated linearly.
 //
 // Opset 10: output_half_pixel. 16: coordinate_transformation_mode, by default half_pixel. 22: types. 16-bit types are computed in
-// float32. The gradient of the regions is not supported.
+// float32.
 var opRoiAlign = opdef.Def{
 	Type:    "RoiAlign",
 	Infer:   inferRegions,
 	Compile: floatKernel(0, regionForward[float32](true), regionForward[float64](true)),
 	Grad: func(c *opdef.Grad) error {
-		if c.Needs(1) {
-			return onnx.Unsupportedf("the gradient of rois is not supported")
-		}
-		c.SetDX(0, c.Private("RoiAlignGrad", values{c.DY(0), c.In(0), c.In(1), c.In(2)}, c.Node.Attrs...))
+		g := c.Builder.Node(onnx.Private, "RoiAlignGrad", 1+b2i(c.Needs(1)), values{c.DY(0), c.In(0), c.In(1), c.In(2)}, c.Node.Attrs...)
+		c.SetDX(0, g.Out(0))
+		c.SetDX(1, g.Out(1))
 		return nil
 	},
 	Upgrade: func(c *opdef.Rewrite) error {
