@@ -7,14 +7,15 @@ import (
 	"github.com/gneiss-ml/gneiss/onnx"
 )
 
-// batchNorms puts BatchNormalization with constant statistics into the weights of the Conv before it:
+// batchNorms puts what scales and shifts the channels of a Conv's result by constants into the Conv's weights: Add, Sub, Mul, Div,
+// and BatchNormalization with constant statistics:
 //
 //	W' = W * s, B' = (B - mean) * s + bias, where s = scale / sqrt(var + epsilon)
 func (p *optimiser) batchNorms() error {
 	return graphs(p.g, func(g *onnx.Graph) error {
 		var gone []*onnx.Node
 		for _, n := range slices.Clone(g.Nodes) {
-			if is(n, "BatchNormalization") && p.foldBatchNorm(n) {
+			if p.foldAffine(n) {
 				gone = append(gone, n)
 			}
 		}
@@ -23,9 +24,13 @@ func (p *optimiser) batchNorms() error {
 	})
 }
 
-// foldBatchNorm changes the Conv before n and lets its output take the place of n's; it reports whether it could.
-func (p *optimiser) foldBatchNorm(n *onnx.Node) bool {
-	conv := p.convBefore(n)
+// foldAffine changes the Conv before n and lets its output take the place of n's; it reports whether it could.
+func (p *optimiser) foldAffine(n *onnx.Node) bool {
+	at, ok := p.scaled(n)
+	if !ok {
+		return false
+	}
+	conv := p.convBefore(n, at)
 	if conv == nil {
 		return false
 	}
@@ -34,7 +39,7 @@ func (p *optimiser) foldBatchNorm(n *onnx.Node) bool {
 		return false
 	}
 	channels := w.Shape[0]
-	s, b, ok := p.affine(n, channels)
+	s, b, ok := p.affine(n, at, channels)
 	if !ok || bias != nil && len(bias) != channels {
 		return false
 	}
@@ -48,6 +53,7 @@ func (p *optimiser) foldBatchNorm(n *onnx.Node) bool {
 	v.Name, y.Name = y.Name, v.Name
 	replace(v, y, p.outputs)
 	conv.Origin = append(origin(conv), origin(n)...)
+	n.TrimIn(0) // so that the next node is the only reader
 	return true
 }
 
@@ -58,10 +64,26 @@ func origin(n *onnx.Node) []int {
 	return []int{n.ID}
 }
 
-// convBefore is the Conv whose only reader is n, a BatchNormalization that does not train; nil when there is none.
-func (p *optimiser) convBefore(n *onnx.Node) *onnx.Node {
-	x := n.In(0)
-	if n.Int("training_mode", 0) != 0 || n.NumOut() != 1 || n.NumIn() != 5 || x == nil || len(x.Uses()) != 1 || p.outputs[x] {
+// scaled is which input n scales and shifts by constants; ok is false for nodes that do not.
+func (p *optimiser) scaled(n *onnx.Node) (at int, ok bool) {
+	switch {
+	case is(n, "BatchNormalization"):
+		return 0, n.Int("training_mode", 0) == 0 && n.NumOut() == 1 && n.NumIn() == 5
+	case is(n, "Div"):
+		return 0, p.constant(n.In(1)) != nil
+	case is(n, "Add"), is(n, "Sub"), is(n, "Mul"):
+		if p.constant(n.In(0)) != nil {
+			return 1, true
+		}
+		return 0, p.constant(n.In(1)) != nil
+	}
+	return 0, false
+}
+
+// convBefore is the Conv of whose result n, which reads it as input at, is the only reader; nil when there is none.
+func (p *optimiser) convBefore(n *onnx.Node, at int) *onnx.Node {
+	x := n.In(at)
+	if x == nil || len(x.Uses()) != 1 || p.outputs[x] {
 		return nil
 	}
 	if conv := x.Node(); is(conv, "Conv") && conv.Graph() == n.Graph() {
@@ -94,8 +116,11 @@ func (p *optimiser) numbers(v *onnx.Value) ([]float64, bool) {
 	return onnx.Data[float64](t), true
 }
 
-// affine is n as y = s*x + b by channel.
-func (p *optimiser) affine(n *onnx.Node, channels int) (s, b []float64, ok bool) {
+// affine is n, which reads x as input at, as y = s*x + b by channel.
+func (p *optimiser) affine(n *onnx.Node, at, channels int) (s, b []float64, ok bool) {
+	if !is(n, "BatchNormalization") {
+		return p.arithmetic(n, at, channels)
+	}
 	var in [4][]float64
 	for i := range in {
 		if in[i], ok = p.numbers(n.In(i + 1)); !ok || len(in[i]) != channels {
@@ -113,6 +138,45 @@ func (p *optimiser) affine(n *onnx.Node, channels int) (s, b []float64, ok bool)
 		}
 	}
 	return s, b, true
+}
+
+// arithmetic is affine for operators of two operands.
+func (p *optimiser) arithmetic(n *onnx.Node, at, channels int) (s, b []float64, ok bool) {
+	c, ok := p.perChannel(n.In(1-at), n.In(at).Type.Rank(), channels)
+	if !ok {
+		return nil, nil, false
+	}
+	s, b = make([]float64, channels), make([]float64, channels)
+	for i, v := range c {
+		s[i] = 1
+		switch n.OpType {
+		case "Add":
+			b[i] = v
+		case "Sub":
+			s[i], b[i] = float64(1-2*at), float64(2*at-1)*v
+		case "Mul":
+			s[i] = v
+		case "Div":
+			s[i] = 1 / v
+		}
+		if x := s[i] * b[i]; math.IsNaN(x) || math.IsInf(s[i], 0) || math.IsInf(b[i], 0) {
+			return nil, nil, false
+		}
+	}
+	return s, b, true
+}
+
+// perChannel is the numbers of a constant that has one for each channel of a tensor of that rank, or one for all.
+func (p *optimiser) perChannel(v *onnx.Value, rank, channels int) ([]float64, bool) {
+	c, ok := p.numbers(v)
+	if !ok || len(v.Init.Shape) > rank || len(c) != 1 && len(c) != channels {
+		return nil, false
+	}
+	if len(c) == 1 {
+		return slices.Repeat(c, channels), true
+	}
+	axis := len(v.Init.Shape) - rank + 1 // all others are 1 where this one has all elements
+	return c, axis >= 0 && v.Init.Shape[axis] == channels
 }
 
 // setWeights gives conv the weights w, each output channel times s, and the bias b.

@@ -10,6 +10,7 @@ import (
 	"github.com/gneiss-ml/gneiss/internal/ops"
 	"github.com/gneiss-ml/gneiss/internal/rewrite"
 	"github.com/gneiss-ml/gneiss/onnx"
+	"github.com/gneiss-ml/gneiss/onnx/shape"
 	"github.com/stretchr/testify/require"
 )
 
@@ -122,4 +123,26 @@ func zeros(t *testing.T, shape ...int) *onnx.Tensor {
 	x, err := onnx.Zeros(onnx.Float32, shape...)
 	require.NoError(t, err)
 	return x
+}
+
+// TestOptimise_convArithmetic folds scales and shifts of channels into the convolution before them.
+func TestOptimise_convArithmetic(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	n := &net{t, shape.BuilderFor(onnx.NewGraph("g", nil), set), r}
+	n.Graph.SetOpset("", shape.Newest(""))
+	x := n.Graph.Input("x", onnx.TensorOf(onnx.Float32, onnx.Named("N"), onnx.Fixed(3), onnx.Named("H"), onnx.Named("W")))
+	row := func(s ...int) *onnx.Value { return n.Const(drawnTensor(t, r, s...)) }
+	y := n.Op("Add", values{n.conv(x, 4, 3, 1), row(4, 1, 1)})
+	y = n.Op("Div", values{n.Op("Mul", values{row(1, 4, 1, 1), y}), row(4, 1, 1)})
+	y = n.Op("Sub", values{n.Const(onnx.Scalar[float32](3)), n.Op("Sub", values{y, row(1)})})
+	kept := n.Op("Add", values{n.conv(y, 4, 1, 1), row(4)}) // along W, were it 4
+	n.Graph.Outputs = values{y, kept}
+	require.NoError(t, n.Err())
+	in := drawnTensor(t, r, 2, 3, 5, 4)
+	want := run(t, n.Graph, in)
+	optimise(t, n.Graph, rewrite.Options{Level: 2})
+	require.Equal(t, []string{"Conv", "Conv", "Add"}, opTypes(n.Graph))
+	for i, got := range run(t, n.Graph, in) {
+		closeTo(t, want[i], got, 0)
+	}
 }

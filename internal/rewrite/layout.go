@@ -94,7 +94,9 @@ func (l *layouter) visit(n *onnx.Node) {
 }
 
 // blocked reports whether v is a blocked value of this graph.
-func (l *layouter) blocked(v *onnx.Value) bool { return l.layouts[v] == opdef.Blocked && v.Graph() == l.g }
+func (l *layouter) blocked(v *onnx.Value) bool {
+	return l.layouts[v] == opdef.Blocked && v.Graph() == l.g
+}
 
 // reorderCost is what a Reorder costs beside the elements that it moves, in elements.
 const reorderCost = 1000
@@ -148,7 +150,9 @@ func (l *layouter) leaves(v *onnx.Value) bool {
 }
 
 // readsBlocked reports whether a reader takes its input blocked.
-func (l *layouter) readsBlocked(u onnx.Use) bool { return slices.Contains(l.joined[u.Node].In, u.Index) }
+func (l *layouter) readsBlocked(u onnx.Use) bool {
+	return slices.Contains(l.joined[u.Node].In, u.Index)
+}
 
 // insert puts in the Reorders.
 func (l *layouter) insert() {
