@@ -184,17 +184,17 @@ func (a *attention) keys(reader *onnx.Node) bool {
 	return a.k != nil
 }
 
-// fits reports whether Q, K and V have batch, heads and sizes that Attention takes without broadcasting.
+// fits reports whether Q, K and V have the same batch and heads, which MatMul would broadcast. Their other sizes fit together, or
+// the products would not exist.
 func (a *attention) fits() bool {
 	if a.q == nil || a.q.Type.Rank() != 4 || a.k.Type.Rank() != 4 {
 		return false
 	}
 	q, k, v := a.q.Type.Shape, slices.Clone(a.k.Type.Shape), a.v.Type.Shape
 	if a.turned {
-		k[1], k[2] = k[2], k[1]
+		k[1] = k[2]
 	}
-	same := func(a, b onnx.Dim) bool { return a.Same(b) }
-	return same(q[0], k[0]) && same(q[0], v[0]) && same(q[1], k[1]) && same(q[1], v[1]) && same(k[2], v[2]) && same(q[3], k[3])
+	return q[0].Same(k[0]) && q[0].Same(v[0]) && q[1].Same(k[1]) && q[1].Same(v[1])
 }
 
 // become makes the operators one Attention.
