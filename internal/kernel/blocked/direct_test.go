@@ -106,6 +106,7 @@ func (c *directCase) check(t testing.TB, name string) {
 func directGeometries(t testing.TB) []*conv.Geometry {
 	pad, three, two := []int{1, 1, 1, 1}, []int{3, 3}, []int{2, 2}
 	all := []*conv.Geometry{
+		geometry(t, 2, 16, 40, 1, []int{97, 98}, three, two, nil, pad), // too large for panels first
 		geometry(t, 2, 16, 32, 1, []int{9, 30}, three, nil, nil, pad),
 		geometry(t, 1, 20, 48, 1, []int{7, 7}, three, nil, nil, pad),
 		geometry(t, 1, 32, 16, 1, []int{15, 29}, three, two, nil, pad),
