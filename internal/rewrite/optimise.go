@@ -19,13 +19,13 @@ func Optimise(g *onnx.Graph, set *opdef.Set, o Options) error {
 	}
 	p := &optimiser{g: g, set: set, o: o}
 	if o.Level >= 2 {
-		p.passes(p.quantized, p.identities, p.fold, p.batchNorms)
+		p.passes(p.quantized, p.identities, p.fold, p.transposes, p.batchNorms)
 	}
 	if o.Level >= 1 {
-		p.passes(p.identities, p.fold, p.common)
+		p.passes(p.identities, p.fold, p.transposes, p.common)
 	}
 	if o.Level >= 2 {
-		p.passes(p.activations, p.rowNorms, p.attentions, p.fuse, p.exchange)
+		p.passes(p.activations, p.transposes, p.rowNorms, p.attentions, p.fuse, p.exchange)
 	}
 	p.passes(p.dead)
 	return p.err
