@@ -121,12 +121,9 @@ func Sums[T Float](t *Table, s *[16]float64, x []T) {
 
 // Tree adds sixteen sums up, halves to halves.
 func Tree(s *[16]float64) float64 {
-	for n := 8; n > 0; n /= 2 {
-		for i := range n {
-			s[i] += s[i+n]
-		}
-	}
-	return s[0]
+	a, b, c, d := s[0]+s[8], s[1]+s[9], s[2]+s[10], s[3]+s[11]
+	e, f, g, h := s[4]+s[12], s[5]+s[13], s[6]+s[14], s[7]+s[15]
+	return ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 func sums[T Float](s *[16]float64, x []T) {
