@@ -1,13 +1,14 @@
 // Command bench times one model on request, so that a driver can time it in turn with another runtime:
 //
 //	bench MODEL THREADS IN.npz OUT.npz
+//	bench grow MODEL THREADS TOKENS
 //	bench train MODEL THREADS STEPS BATCH,CHANNELS,HEIGHT,WIDTH CLASSES
 //
 // It says that it is ready and waits for a line, so that its memory can be read before. Then it opens the model, runs it once
 // on the arrays of IN, writes the outputs to OUT, and answers each line of standard input with a line of JSON: "time MS" runs
 // for at least MS milliseconds and three runs, "open" opens the model once more.
 //
-// The second form times training steps of a classifier in a file and prints one line of JSON.
+// The second form decodes with keys and values that grow, the third trains a classifier; each prints one line of JSON.
 package main
 
 import (
@@ -38,6 +39,12 @@ func main() {
 
 func command(args []string) error {
 	switch {
+	case len(args) == 4 && args[0] == "grow":
+		n, err := numbers(strings.Join(args[2:], ","))
+		if err != nil {
+			return err
+		}
+		return grow(args[1], n[0], n[1], os.Stdout)
 	case len(args) == 4:
 		return serve(args[0], args[1], args[2], args[3], os.Stdin, os.Stdout)
 	case len(args) == 6 && args[0] == "train":
@@ -47,7 +54,7 @@ func command(args []string) error {
 		}
 		return trainFile(args[1], n[0], n[1], n[2:len(n)-1], n[len(n)-1], os.Stdout)
 	}
-	return onnx.Invalidf("usage: bench MODEL THREADS IN.npz OUT.npz, or bench train MODEL THREADS STEPS SHAPE CLASSES")
+	return onnx.Invalidf("usage: bench MODEL THREADS IN.npz OUT.npz, bench grow MODEL THREADS TOKENS, or bench train MODEL THREADS STEPS SHAPE CLASSES")
 }
 
 // numbers reads numbers from 1 on, between commas.

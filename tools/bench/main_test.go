@@ -86,3 +86,18 @@ func TestTrainFile(t *testing.T) {
 	require.Error(t, command([]string{"train", path, "0", "4", "6,1,2,2", "3"}))
 	require.Error(t, command([]string{"train"}))
 }
+
+// TestGrow decodes with a model that only remembers.
+func TestGrow(t *testing.T) {
+	m, err := onnx.ParseText(`<ir_version: 8, opset_import: ["" : 17]>
+		g (float[1,1,1] x, float[1,1,past] past0) => (float[1,1,1] y, float[1,1,all] present0) { present0 = Concat<axis = 2>(past0, x) y = Identity(x) }`)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "m.onnx")
+	require.NoError(t, m.WriteFile(path))
+	var answer bytes.Buffer
+	require.NoError(t, grow(path, 1, 3, &answer))
+	var got grown
+	require.NoError(t, json.Unmarshal(answer.Bytes(), &got))
+	require.Equal(t, 3, got.Tokens)
+	require.Positive(t, got.Ratio)
+}

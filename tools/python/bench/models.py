@@ -200,7 +200,7 @@ def save(name, folder):
     names = ["x"] + [f"past{i}" for i in range(len(inputs) - 1)]
     np.savez(folder / f"{name}.npz", **{n: x.numpy() for n, x in zip(names, inputs)})
     partial = folder / f"{name}.partial"
-    export(model, inputs, partial, names)
+    export(model, inputs, partial, names, dynamic_axes={n: {2: "past"} for n in names[1:]})
     if SPECS[name].quantized:
         quantize(partial)
     os.replace(partial, path)
