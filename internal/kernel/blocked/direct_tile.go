@@ -10,7 +10,8 @@ import (
 const channelUnit = 4
 
 // A directTile is what one call of a kernel computes: some output pixels of a
-// panel of output channels, or several tiles of as many pixels. Distances are in bytes, counts in what they say.
+// panel of output channels, or several tiles of as many pixels. Distances are
+// in bytes, counts in what they say.
 //
 // The pixels are at fixed distances, but the second half of them, from pixel
 // (pixels+1)/2 on, may begin anywhere: two short rows are one tile.
