@@ -27,10 +27,10 @@ const (
 // ends in ! is required.
 func contrib(name, ins, outs, types, attrs string) *schema.Schema {
 	s := &schema.Schema{Domain: msDomain, Name: name, Since: 1}
-	for _, t := range strings.Fields(types) {
+	for t := range strings.FieldsSeq(types) {
 		word, list, _ := strings.Cut(t, "=")
 		c := schema.TypeConstraint{Name: word}
-		for _, e := range strings.Split(list, ",") {
+		for e := range strings.SplitSeq(list, ",") {
 			c.Types = append(c.Types, "tensor("+e+")")
 		}
 		slices.Sort(c.Types)
@@ -38,7 +38,7 @@ func contrib(name, ins, outs, types, attrs string) *schema.Schema {
 	}
 	s.Inputs, s.MinIn, s.MaxIn = contribParams(s, ins)
 	s.Outputs, s.MinOut, s.MaxOut = contribParams(s, outs)
-	for _, a := range strings.Fields(attrs) {
+	for a := range strings.FieldsSeq(attrs) {
 		word, kind, _ := strings.Cut(a, ":")
 		name, required := strings.CutSuffix(word, "!")
 		s.Attributes = append(s.Attributes, schema.Attribute{Name: name, Kind: contribKinds[kind], Required: required})
