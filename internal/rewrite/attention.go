@@ -12,7 +12,7 @@ import (
 //
 // and makes it Attention, which keeps no matrix of all scores. The scale may be a factor of Q, of K or of the scores, or missing,
 // as may the mask. Where Q, K and V come from [batch, length, heads·size] by Reshape and Transpose and the result goes back to
-// that, Attention reads and writes it as it is.
+// that, Attention reads and writes it as it is; where they are parts of such rows, as fromRows finds, a Slice cuts them out.
 //
 // A query all of whose keys are masked by minus infinity gives zeros, where the operators gave NaN.
 func (p *optimiser) attentions() error {
@@ -207,6 +207,8 @@ func (a *attention) become() {
 		a.q, a.k, a.v = q, k, v
 		a.nodes = append(a.nodes, last, last.Out(0).Uses()[0].Node)
 		last = to
+	} else if h, ok := fixedShape(a.q); ok && a.fromRows() {
+		attrs = append(attrs, onnx.Int("q_num_heads", int64(h[1])), onnx.Int("kv_num_heads", int64(h[1])))
 	} else if a.turned {
 		a.k = a.unturned()
 	}

@@ -131,3 +131,8 @@ func TestOptimise_fuseProducts(t *testing.T) {
 		requireLevels(t, "fuseproduct", drawnTensor(t, r, n, 5, 4), drawnTensor(t, r, n, 5, 3), d, drawnTensor(t, r, 1, 5, 3))
 	}
 }
+
+func TestOptimise_packedAttention(t *testing.T) {
+	r := rand.New(rand.NewPCG(11, 12))
+	requireLevels(t, "packed", drawnTensor(t, r, 5, 1, 18), drawnTensor(t, r, 2, 5, 18), drawnTensor(t, r, 2, 5, 18))
+}
