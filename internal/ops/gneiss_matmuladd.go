@@ -10,7 +10,7 @@ import (
 )
 
 // gneiss.MatMulAdd: act(A·B + C + R), where B is a matrix, C a vector, one element a column, and R, the optional input 3, has
-// the shape of the result. The sums start from C + R. act is the attribute activation: "" (none), or the operator of that
+// the shape of the result. The sums start from C. act is the attribute activation: "" (none), or the operator of that
 // name: Relu, Sigmoid, Swish (its alpha is 1), Tanh, Gelu (with its attribute approximate). The attribute relu (0) is an older
 // way of saying Relu.
 var opMatMulAdd = opdef.Def{

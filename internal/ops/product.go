@@ -107,7 +107,6 @@ func multiplyStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
 		return opdef.Step{}, err
 	}
 	return opdef.Step{
-		Alias: residualAlias(c),
 		Scratch: func(b *opdef.Bound) int {
 			var p matrices
 			p.of(b.In[0].Shape, b.In[1].Shape, b.Out[0].Shape)
@@ -151,14 +150,6 @@ func (s *multiply[T]) run(r *opdef.Run) error {
 	a, b := gemm.Operand[T]{Data: s.x, Stride: max(s.k, 1)}, gemm.Operand[T]{Data: s.y, Stride: max(s.n, 1)}
 	gemm.MulBatch(s.table, r.Team, s.m, s.n, s.k, a, b, s.z, max(s.n, 1), s.e, s.batch, s.scratch)
 	return nil
-}
-
-// residualAlias lets the result take the place of a residual.
-func residualAlias(c *opdef.Compile) []opdef.Alias {
-	if c.Node.In(3) == nil {
-		return nil
-	}
-	return []opdef.Alias{{In: 3}}
 }
 
 // productCost is the cost of count products.

@@ -45,7 +45,7 @@ func TestMatMulAdd(t *testing.T) {
 	require.ErrorContains(t, err, `activation "Abs" is not supported`)
 }
 
-// TestMatMulAdd_residual: sums that start from C + R are close to those that R is added to.
+// TestMatMulAdd_residual compares with an Add behind the product.
 func TestMatMulAdd_residual(t *testing.T) {
 	x, w := random[float64](t, 1, -1, 1, 3, 50, 90), random[float64](t, 2, -0.3, 0.3, 90, 160)
 	c, r := random[float64](t, 3, -1, 1, 160), random[float64](t, 4, -1, 1, 3, 50, 160)

@@ -17,7 +17,7 @@ import (
 )
 
 // counted is a tier that a test registers: plain Go behind counters.
-type counted struct{ tile, tileA, tileB, wide, transpose, halves atomic.Int64 }
+type counted struct{ tile, tileA, tileB, wide, rows, thin, transpose, halves atomic.Int64 }
 
 func countedTable[T gemm.Float](c *counted) *gemm.Table[T] {
 	t := *gemm.For[T](cpu.Generic)
@@ -37,6 +37,14 @@ func countedTable[T gemm.Float](c *counted) *gemm.Table[T] {
 	t.Wide = func(rows, k int, a []T, aStep int, b []T, bStep int, y []T, ldc, cols int, start gemm.Start, bias []T, relu bool) {
 		c.wide.Add(1)
 		g.Wide(rows, k, a, aStep, b, bStep, y, ldc, cols, start, bias, relu)
+	}
+	t.RowsTile = func(rows, k int, a []T, lda int, b []T, bStep int, y []T, ldc, cols int, add []T, ldadd int, start gemm.Start, bias, next []T, relu bool) {
+		c.rows.Add(1)
+		g.RowsTile(rows, k, a, lda, b, bStep, y, ldc, cols, add, ldadd, start, bias, next, relu)
+	}
+	t.ThinTile = func(k int, a, b []T, panel int, y, add []T, start gemm.Start, bias []T, relu bool) {
+		c.thin.Add(1)
+		g.ThinTile(k, a, b, panel, y, add, start, bias, relu)
 	}
 	t.Transpose = func(dst []T, ldd int, src []T, lds, rows, cols int) {
 		c.transpose.Add(1)
@@ -86,7 +94,7 @@ func TestTier(t *testing.T) {
 	}
 	requireRowTimesMatrix(t)
 	for name, n := range map[string]*atomic.Int64{
-		"Tile": &c.tile, "TileA": &c.tileA, "TileB": &c.tileB, "Wide": &c.wide, "Transpose": &c.transpose, "MaxHalves": &c.halves,
+		"Tile": &c.tile, "TileA": &c.tileA, "TileB": &c.tileB, "Wide": &c.wide, "RowsTile": &c.rows, "ThinTile": &c.thin, "Transpose": &c.transpose, "MaxHalves": &c.halves,
 	} {
 		require.Positive(t, n.Load(), "the table entry %s was never called", name)
 	}
@@ -98,25 +106,33 @@ func TestTier(t *testing.T) {
 	}
 }
 
-// requireRowTimesMatrix multiplies a row by a wide matrix, which no case of the suite does.
+// requireRowTimesMatrix multiplies a row by a wide matrix, once an input and once a constant, which no case of the suite does.
 func requireRowTimesMatrix(t *testing.T) {
 	t.Helper()
-	m, err := onnx.ParseText(`<ir_version: 8, opset_import: ["": 13]> g (float[1,4] x, float[4,300] w) => (float[1,300] y) { y = MatMul(x, w) }`)
-	require.NoError(t, err)
-	s, err := runtime.New(m, runtime.Options{})
-	require.NoError(t, err)
-	defer s.Close()
-	x, err := onnx.NewTensor([]float32{1, 2, 3, 4}, 1, 4)
-	require.NoError(t, err)
 	w := make([]float32, 4*300)
 	for i := range w {
 		w[i] = float32(i % 300)
 	}
 	wt, err := onnx.NewTensor(w, 4, 300)
 	require.NoError(t, err)
-	out, err := s.Run(context.Background(), map[string]*onnx.Tensor{"x": x, "w": wt})
+	x, err := onnx.NewTensor([]float32{1, 2, 3, 4}, 1, 4)
 	require.NoError(t, err)
-	for j, y := range onnx.Data[float32](out["y"]) {
-		require.InDelta(t, 10*j, y, 0)
+	for _, constant := range []bool{false, true} {
+		m, err := onnx.ParseText(`<ir_version: 8, opset_import: ["": 13]> g (float[1,4] x, float[4,300] w) => (float[1,300] y) { y = MatMul(x, w) }`)
+		require.NoError(t, err)
+		feeds := map[string]*onnx.Tensor{"x": x, "w": wt}
+		if constant {
+			delete(feeds, "w")
+			m.Graph.Nodes[0].SetIn(1, m.Graph.Initializer("constant", wt.Type(), wt))
+			m.Graph.Inputs = m.Graph.Inputs[:1]
+		}
+		s, err := runtime.New(m, runtime.Options{})
+		require.NoError(t, err)
+		out, err := s.Run(context.Background(), feeds)
+		require.NoError(t, err)
+		for j, y := range onnx.Data[float32](out["y"]) {
+			require.InDelta(t, 10*j, y, 0)
+		}
+		s.Close()
 	}
 }

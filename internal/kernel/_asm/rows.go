@@ -6,7 +6,7 @@ import "fmt"
 //
 // Registers: SI, R8, R11 and R12 rows 0, 4, 8 and 12 of a; AX and BX its
 // stride and three of it; DI b, R9 and R13 its step and three of it, R10 b
-// some steps ahead; R14 the memory to fetch next; CX steps left; DX c or from.
+// some steps ahead; R14 the memory to fetch next; CX steps left; DX c.
 type rowsGen struct {
 	*tileGen
 }
@@ -29,7 +29,7 @@ func (f *file) rowsTile(set isa, e elem) {
 	if set.mask {
 		g.masks(lanes)
 	}
-	g.p("MOVQ %s, AX\nMOVQ %s, DX\nMOVQ %s, R8\nSHLQ $%d, R8", g.at["start"], g.at["from"], g.at["ldf"], g.shift())
+	g.p("MOVQ %s, AX\nMOVQ %s, DX\nMOVQ %s, R8\nSHLQ $%d, R8", g.at["start"], g.at["c"], g.at["ldc"], g.shift())
 	g.p("MOVQ %s, BX", g.at["rows"])
 	for r := set.rows; r > 1; r-- {
 		g.p("CMPQ BX, $%d\nJEQ rows%d", r, r)
@@ -50,8 +50,8 @@ func rowsFrame(e elem) *frame {
 	f.slice("c", e.goType)
 	f.word("ldc")
 	f.word("cols")
-	f.slice("from", e.goType)
-	f.word("ldf")
+	f.slice("add", e.goType)
+	f.word("ldadd")
 	f.add("start", "Start", 8, "")
 	f.slice("bias", e.goType)
 	f.slice("next", e.goType)
@@ -75,9 +75,10 @@ func (g rowsGen) stub(cols, rows int) {
 		g.d("// cols is always %d. It fetches next:\n//", cols)
 	}
 	g.d("//\tfor i := range rows {\n//\t\tfor j := range cols {")
-	g.d("//\t\t\tsum := first(start, from[i*ldf+j], bias, i, j)")
+	g.d("//\t\t\tsum := first(start, c[i*ldc+j], bias, i, j)")
 	g.d("//\t\t\tfor p := range k {")
 	g.d("//\t\t\t\tsum = fma(a[i*lda+p], b[p*bStep+j], sum)\n//\t\t\t}")
+	g.d("//\t\t\tif add != nil {\n//\t\t\t\tsum += add[i*ldadd+j]\n//\t\t\t}")
 	g.d("//\t\t\tc[i*ldc+j] = last(relu, sum)\n//\t\t}\n//\t}\n//")
 	g.d("//go:noescape\nfunc %s(%s)\n", g.fn, g.list)
 }
@@ -104,6 +105,7 @@ func (g rowsGen) body(r int) {
 		g.p("ADDQ $%d, %s", g.e.size, quads[i])
 	}
 	g.p("ADDQ R9, DI\nADDQ R9, R10\nDECQ CX\nJNZ %s\n%s:", l("single"), l("done"))
+	g.add(r, l)
 	g.last(r, l)
 	g.p("MOVQ %s, DX\nMOVQ %s, R8\nSHLQ $%d, R8", g.at["c"], g.at["ldc"], g.shift())
 	if g.mask {
@@ -168,15 +170,6 @@ func (g rowsGen) first(r int, l func(string) string) {
 			g.p("ADDQ R8, DX")
 		}
 	}
-	g.p("CMPQ AX, $1\nJEQ %s", l("go"))
-	for v := range 2 {
-		g.load("BX", v, 2*r+v)
-	}
-	for i := range r {
-		for v := range 2 {
-			g.p("VADD%s %s, %s, %s", g.e.packed, g.v(2*r+v), g.v(i*2+v), g.v(i*2+v))
-		}
-	}
 	g.p("JMP %s\n%s:", l("go"), l("byrow"))
 	for i := range r {
 		g.p("VBROADCAST%s %d(BX), %s\nVMOVA%s %s, %s", g.e.scalar, i*g.e.size, g.v(i*2), g.e.packed, g.v(i*2), g.v(i*2+1))
@@ -190,4 +183,22 @@ func (g rowsGen) first(r int, l func(string) string) {
 			g.p("VMOVA%s %s, %s", g.e.packed, g.v(v), g.v(i*2+v))
 		}
 	}
+}
+
+// add adds the residual, if there is one.
+func (g rowsGen) add(r int, l func(string) string) {
+	g.p("MOVQ %s, BX\nTESTQ BX, BX\nJZ %s", g.at["add"], l("alone"))
+	g.p("MOVQ %s, R8\nSHLQ $%d, R8", g.at["ldadd"], g.shift())
+	spare := g.regs - 2*r
+	for i := range r {
+		for v := range 2 {
+			x := 2*r + (2*i+v)%spare
+			g.load("BX", v, x)
+			g.p("VADD%s %s, %s, %s", g.e.packed, g.v(x), g.v(2*i+v), g.v(2*i+v))
+		}
+		if i < r-1 {
+			g.p("ADDQ R8, BX")
+		}
+	}
+	g.p("%s:", l("alone"))
 }

@@ -6,7 +6,7 @@ import "fmt"
 // bound by the reading of B.
 //
 // Registers: SI a; DI b, R9 and R13 the distance of its panels and three of
-// it; CX steps left; DX c; BX from or bias.
+// it; CX steps left; DX c; BX bias or add.
 func (f *file) thin(set isa, e elem) {
 	lanes := set.bytes / e.size
 	set.mask = false
@@ -16,16 +16,17 @@ func (f *file) thin(set isa, e elem) {
 	fr.slice("b", e.goType)
 	fr.word("panel")
 	fr.slice("c", e.goType)
-	fr.slice("from", e.goType)
+	fr.slice("add", e.goType)
 	fr.add("start", "Start", 8, "")
 	fr.slice("bias", e.goType)
 	fr.flag("relu")
 	g := rowsGen{&tileGen{file: f, isa: set, e: e, frame: fr, vecs: 8}}
 	g.fn = fmt.Sprintf("%sThin1x%d%s", e.name, 8*lanes, set.name)
 	g.d("// %s computes %d elements from four panels of %d columns:\n//", g.fn, 8*lanes, 2*lanes)
-	g.d("//\tfor j := range %d {\n//\t\tsum := first(start, from[j], bias, 0, j)", 8*lanes)
+	g.d("//\tfor j := range %d {\n//\t\tsum := first(start, c[j], bias, 0, j)", 8*lanes)
 	g.d("//\t\tfor p := range k {")
 	g.d("//\t\t\tsum = fma(a[p], b[j/%d*panel+p*%d+j%%%d], sum)\n//\t\t}", 2*lanes, 2*lanes, 2*lanes)
+	g.d("//\t\tif add != nil {\n//\t\t\tsum += add[j]\n//\t\t}")
 	g.d("//\t\tc[j] = last(relu, sum)\n//\t}\n//")
 	g.d("//go:noescape\nfunc %s(%s)\n", g.fn, g.list)
 	g.p("// func %s(%s)", g.fn, g.list)
@@ -40,7 +41,11 @@ func (f *file) thin(set isa, e elem) {
 	g.p("odd:\nMOVQ %s, CX\nANDQ $3, CX\nJZ done\nsingle:", g.at["k"])
 	g.thinStep(0)
 	g.p("ADDQ $%d, SI\nADDQ $%d, DI\nDECQ CX\nJNZ single\ndone:", e.size, 2*set.bytes)
-	g.p("MOVQ %s, DX", g.at["c"])
+	g.p("MOVQ %s, BX\nTESTQ BX, BX\nJZ alone", g.at["add"])
+	for v := range g.vecs {
+		g.p("VADD%s %d(BX), %s, %s", g.e.packed, v*g.bytes, g.v(v), g.v(v))
+	}
+	g.p("alone:\nMOVQ %s, DX", g.at["c"])
 	g.last(1, func(s string) string { return s })
 	g.store(1, func(s string) string { return s })
 }
@@ -53,10 +58,8 @@ func (g rowsGen) thinStart() {
 	}
 	g.p("MOVQ %s, AX\nCMPQ AX, $0\nJNE some", g.at["start"])
 	each(g.zero)
-	g.p("JMP go\nsome:\nMOVQ %s, BX\nCMPQ AX, $2\nJEQ byrow\nCMPQ AX, $3\nJEQ bycol\nMOVQ %s, DX", g.at["bias"], g.at["from"])
+	g.p("JMP go\nsome:\nMOVQ %s, BX\nCMPQ AX, $2\nJEQ byrow\nCMPQ AX, $3\nJEQ bycol\nMOVQ %s, DX", g.at["bias"], g.at["c"])
 	each(func(v int) { g.load("DX", v, v) })
-	g.p("CMPQ AX, $1\nJEQ go")
-	each(func(v int) { g.p("VADD%s %d(BX), %s, %s", g.e.packed, v*g.bytes, g.v(v), g.v(v)) })
 	g.p("JMP go\nbyrow:")
 	each(func(v int) { g.p("VBROADCAST%s (BX), %s", g.e.scalar, g.v(v)) })
 	g.p("JMP go\nbycol:")

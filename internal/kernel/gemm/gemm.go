@@ -44,9 +44,8 @@ type Epilogue[T Float] struct {
 	Start Start
 	// Bias has m elements for FromRowBias, n for FromColBias.
 	Bias []T
-	// Residual is a matrix of the shape of C, ResidualStride from row to row, of
-	// which each element is added to what its sum starts from. It goes with
-	// FromZero and FromColBias. C itself may be the residual. Nil: none.
+	// Residual is a matrix of the shape of C, ResidualStride from row to row,
+	// that is added to the finished sums. It must not overlap C. Nil: none.
 	Residual       []T
 	ResidualStride int
 	// ReLU replaces negative results by zero; NaN stays.
@@ -64,7 +63,7 @@ const (
 	shortOperand = "gemm: operand too short"
 	shortResult  = "gemm: result too short"
 	shortBias    = "gemm: bias too short"
-	badResidual  = "gemm: residual too short, or with another start"
+	badResidual  = "gemm: residual too short"
 	shortScratch = "gemm: scratch too short"
 	badStride    = "gemm: stride less than a row"
 	badSize      = "gemm: negative size"
@@ -102,17 +101,17 @@ func Mul[T Float](t *Table[T], team *parallel.Team, m, n, k int, a, b Operand[T]
 	}
 	j := newJob(orBest(t), m, n, k, a, b)
 	j.checkArguments(c, ldc, e)
-	if !j.rows || j.column {
-		e = startFromResidual(m, n, c, ldc, e)
-		j.finish, e.After = e.After, nil
-	}
+	late := (!j.rows || j.column) && (e.Residual != nil || e.After != nil)
 	j.c, j.ldc, j.e = c, ldc, e
+	if late {
+		j.e.Residual, j.e.After, j.e.ReLU = nil, nil, e.ReLU && e.Residual == nil
+	}
 	if work(max(m, fewRows), n, k) < j.t.Worth {
 		team = nil
 	}
 	j.run(team, scratch)
-	if j.finish != nil {
-		after(m, n, c, ldc, j.finish)
+	if late {
+		e.finish(m, n, c, ldc)
 	}
 	free(j)
 }
@@ -121,19 +120,15 @@ func Mul[T Float](t *Table[T], team *parallel.Team, m, n, k int, a, b Operand[T]
 // are in memory.
 func work(m, n, k int) int64 { return int64(m) * int64(n) * int64(k) }
 
-// startFromResidual writes what the sums start from into C, for kernels that
-// know no residual.
-func startFromResidual[T Float](m, n int, c []T, ldc int, e Epilogue[T]) Epilogue[T] {
-	if e.Residual == nil {
-		return e
+// finish does to C what comes behind the sums, for kernels that do not know it.
+func (e *Epilogue[T]) finish(m, n int, c []T, ldc int) {
+	if e.Residual != nil {
+		plus(c, ldc, m, n, e.Residual, e.ResidualStride)
+		end(c, ldc, m, n, e.ReLU)
 	}
-	start := FromC
-	if e.Start == FromColBias {
-		start = fromBoth
+	if e.After != nil {
+		after(m, n, c, ldc, e.After)
 	}
-	beginFrom(c, ldc, m, n, e.Residual, e.ResidualStride, start, e.Bias)
-	e.Start, e.Bias, e.Residual = FromC, nil, nil
-	return e
 }
 
 // after calls f for all elements of C.
@@ -167,7 +162,6 @@ type job[T Float] struct {
 	c       []T
 	ldc     int
 	e       Epilogue[T]
-	finish  func(c []T) // After, of kernels that do not know it
 
 	column bool // n is 1: computes the transposed product, a row
 	wide   bool // one row with B in place: panels of WideCols columns
@@ -254,7 +248,6 @@ func (j *job[T]) checkArguments(c []T, ldc int, e Epilogue[T]) {
 	check(e.Start != FromRowBias || len(e.Bias) >= rows, shortBias)
 	check(e.Start != FromColBias || len(e.Bias) >= cols, shortBias)
 	if e.Residual != nil {
-		check(e.Start == FromZero || e.Start == FromColBias, badResidual)
 		check(e.ResidualStride >= cols || rows == 1, badResidual)
 		check(len(e.Residual) >= (rows-1)*e.ResidualStride+cols, badResidual)
 	}

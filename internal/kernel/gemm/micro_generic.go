@@ -121,59 +121,61 @@ func f64GemmBGeneric(rows, k int, a []float64, aStep int, b []float64, bOff []in
 	end(c, ldc, rows, cols, relu)
 }
 
-// beginFrom writes the starts of the chains, of which FromC reads from.
-func beginFrom[T Float](c []T, ldc, rows, cols int, from []T, ldf int, start Start, bias []T) {
-	if start != FromC && start != fromBoth {
-		begin(c, ldc, rows, cols, start, bias)
+// plus adds a residual to the tile; nil: none.
+func plus[T Float](c []T, ldc, rows, cols int, add []T, ldadd int) {
+	if add == nil {
 		return
 	}
 	for i := range rows {
-		row := c[i*ldc:][:cols]
-		copy(row, from[i*ldf:])
-		if start == fromBoth {
-			for j := range row {
-				row[j] += bias[j]
-			}
+		row, with := c[i*ldc:][:cols], add[i*ldadd:][:cols]
+		for j, v := range with {
+			row[j] += v
 		}
 	}
 }
 
-func f32RowsGeneric(rows, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc, cols int, from []float32, ldf int, start Start, bias, _ []float32, relu bool) {
-	beginFrom(c, ldc, rows, cols, from, ldf, start, bias)
+func f32RowsGeneric(rows, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc, cols int, add []float32, ldadd int, start Start, bias, _ []float32, relu bool) {
+	begin(c, ldc, rows, cols, start, bias)
 	for i := range rows {
 		row := c[i*ldc:][:cols]
 		for p := range k {
 			f32AXPY(a[i*lda+p], b[p*bStep:], row)
 		}
 	}
+	plus(c, ldc, rows, cols, add, ldadd)
 	end(c, ldc, rows, cols, relu)
 }
 
-func f64RowsGeneric(rows, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc, cols int, from []float64, ldf int, start Start, bias, _ []float64, relu bool) {
-	beginFrom(c, ldc, rows, cols, from, ldf, start, bias)
+func f64RowsGeneric(rows, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc, cols int, add []float64, ldadd int, start Start, bias, _ []float64, relu bool) {
+	begin(c, ldc, rows, cols, start, bias)
 	for i := range rows {
 		row := c[i*ldc:][:cols]
 		for p := range k {
 			f64AXPY(a[i*lda+p], b[p*bStep:], row)
 		}
 	}
+	plus(c, ldc, rows, cols, add, ldadd)
 	end(c, ldc, rows, cols, relu)
 }
 
-func f32ThinGeneric(k int, a, b []float32, panel int, c, from []float32, start Start, bias []float32, relu bool) {
+func f32ThinGeneric(k int, a, b []float32, panel int, c, add []float32, start Start, bias []float32, relu bool) {
 	const cols = 16
-	beginFrom(c, 0, 1, 4*cols, from, 0, start, bias)
+	begin(c, 0, 1, 4*cols, start, bias)
 	for q := range 4 {
-		f32RowsGeneric(1, k, a, 0, b[q*panel:], cols, c[q*cols:], 0, cols, c[q*cols:], 0, FromC, nil, nil, relu)
+		f32RowsGeneric(1, k, a, 0, b[q*panel:], cols, c[q*cols:], 0, cols, nil, 0, FromC, nil, nil, false)
 	}
+	plus(c, 0, 1, 4*cols, add, 0)
+	end(c, 0, 1, 4*cols, relu)
 }
 
-func f64ThinGeneric(k int, a, b []float64, panel int, c, from []float64, start Start, bias []float64, relu bool) {
+func f64ThinGeneric(k int, a, b []float64, panel int, c, add []float64, start Start, bias []float64, relu bool) {
 	const cols = 8
-	beginFrom(c, 0, 1, 4*cols, from, 0, start, bias)
+	begin(c, 0, 1, 4*cols, start, bias)
 	for q := range 4 {
-		f64RowsGeneric(1, k, a, 0, b[q*panel:], cols, c[q*cols:], 0, cols, c[q*cols:], 0, FromC, nil, nil, relu)
+		f64RowsGeneric(1, k, a, 0, b[q*panel:], cols, c[q*cols:], 0, cols, nil, 0, FromC, nil, nil, false)
 	}
+	plus(c, 0, 1, 4*cols, add, 0)
+	end(c, 0, 1, 4*cols, relu)
 }
 
 // f32AXPY adds x*y to sum.

@@ -102,16 +102,17 @@ func (j *job[T]) panelRows(worker, p, lo, hi int) {
 	for k0 := 0; ; k0 += j.kMax {
 		kLen := min(j.kMax, j.k-k0)
 		b, bStep := j.steps(worker, j0, cols, k0, kLen)
-		relu := j.e.ReLU && k0+kLen == j.k
+		last := k0+kLen == j.k
 		for q := lo; q < hi; q++ {
 			i0, i1 := share(j.m, j.panelsA, q), share(j.m, j.panelsA, q+1)
 			var a []T
 			if kLen > 0 {
 				a = j.a.Data[i0*j.a.Stride+k0:]
 			}
-			start, from, ldf, bias := j.start(i0, j0, k0)
+			start, bias := j.start(i0, j0, k0)
+			add := j.residual(i0, j0, last)
 			next := j.next(b, p+j.group, q, k0, kLen)
-			t.RowsTile(i1-i0, kLen, a, j.a.Stride, b, bStep, j.c[i0*j.ldc+j0:], j.ldc, cols, from, ldf, start, bias, next, relu)
+			t.RowsTile(i1-i0, kLen, a, j.a.Stride, b, bStep, j.c[i0*j.ldc+j0:], j.ldc, cols, add, j.e.ResidualStride, start, bias, next, last && j.e.ReLU)
 		}
 		if k0+kLen >= j.k {
 			return
@@ -125,9 +126,9 @@ func (j *job[T]) thinTile(p int) {
 	j0 := p * t.Cols
 	for k0 := 0; ; k0 += j.kMax {
 		kLen := min(j.kMax, j.k-k0)
-		start, from, _, bias := j.start(0, j0, k0)
-		relu := j.e.ReLU && k0+kLen == j.k
-		t.ThinTile(kLen, j.a.Data[k0:], j.b.Data[j0*j.k+k0*t.Cols:], j.k*t.Cols, j.c[j0:], from, start, bias, relu)
+		start, bias := j.start(0, j0, k0)
+		last := k0+kLen == j.k
+		t.ThinTile(kLen, j.a.Data[k0:], j.b.Data[j0*j.k+k0*t.Cols:], j.k*t.Cols, j.c[j0:], j.residual(0, j0, last), start, bias, last && j.e.ReLU)
 		if k0+kLen >= j.k {
 			return
 		}
@@ -135,31 +136,25 @@ func (j *job[T]) thinTile(p int) {
 }
 
 // start is what the sums of a tile start from at step k0.
-func (j *job[T]) start(i0, j0, k0 int) (start Start, from []T, ldf int, bias []T) {
-	e := &j.e
-	switch {
-	case k0 > 0 || e.Start == FromC:
-		return FromC, j.c[i0*j.ldc+j0:], j.ldc, nil
+func (j *job[T]) start(i0, j0, k0 int) (Start, []T) {
+	switch e := &j.e; {
+	case k0 > 0:
+		return FromC, nil
 	case e.Start == FromRowBias:
-		return FromRowBias, nil, 0, e.Bias[i0:]
+		return e.Start, e.Bias[i0:]
+	case e.Start == FromColBias:
+		return e.Start, e.Bias[j0:]
+	default:
+		return e.Start, nil
 	}
-	start = e.Start
-	if start == FromColBias {
-		bias = e.Bias[j0:]
-	}
-	if e.Residual != nil {
-		from, ldf = e.Residual[i0*e.ResidualStride+j0:], e.ResidualStride
-		start = withResidual(start)
-	}
-	return start, from, ldf, bias
 }
 
-// withResidual is the start with a residual.
-func withResidual(s Start) Start {
-	if s == FromColBias {
-		return fromBoth
+// residual is what is added to the sums of a tile, nil before its last step.
+func (j *job[T]) residual(i0, j0 int, last bool) []T {
+	if !last || j.e.Residual == nil {
+		return nil
 	}
-	return FromC
+	return j.e.Residual[i0*j.e.ResidualStride+j0:]
 }
 
 // next is the part of panel p of B that the tiles of panel q of A fetch.

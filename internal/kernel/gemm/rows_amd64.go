@@ -9,113 +9,137 @@ package gemm
 //
 //	for i := range rows {
 //		for j := range cols {
-//			sum := first(start, from[i*ldf+j], bias, i, j)
+//			sum := first(start, c[i*ldc+j], bias, i, j)
 //			for p := range k {
 //				sum = fma(a[i*lda+p], b[p*bStep+j], sum)
+//			}
+//			if add != nil {
+//				sum += add[i*ldadd+j]
 //			}
 //			c[i*ldc+j] = last(relu, sum)
 //		}
 //	}
 //
 //go:noescape
-func f32Rows14x32AVX512(rows int, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc int, cols int, from []float32, ldf int, start Start, bias []float32, next []float32, relu bool)
+func f32Rows14x32AVX512(rows int, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc int, cols int, add []float32, ldadd int, start Start, bias []float32, next []float32, relu bool)
 
 // f32Thin1x128AVX512 computes 128 elements from four panels of 32 columns:
 //
 //	for j := range 128 {
-//		sum := first(start, from[j], bias, 0, j)
+//		sum := first(start, c[j], bias, 0, j)
 //		for p := range k {
 //			sum = fma(a[p], b[j/32*panel+p*32+j%32], sum)
+//		}
+//		if add != nil {
+//			sum += add[j]
 //		}
 //		c[j] = last(relu, sum)
 //	}
 //
 //go:noescape
-func f32Thin1x128AVX512(k int, a []float32, b []float32, panel int, c []float32, from []float32, start Start, bias []float32, relu bool)
+func f32Thin1x128AVX512(k int, a []float32, b []float32, panel int, c []float32, add []float32, start Start, bias []float32, relu bool)
 
 // f64Rows14x16AVX512 computes a tile of 1 to 14 rows and 1 to 16 columns.
 // It reads 16 columns of b, and cols columns of the rest, and fetches next:
 //
 //	for i := range rows {
 //		for j := range cols {
-//			sum := first(start, from[i*ldf+j], bias, i, j)
+//			sum := first(start, c[i*ldc+j], bias, i, j)
 //			for p := range k {
 //				sum = fma(a[i*lda+p], b[p*bStep+j], sum)
+//			}
+//			if add != nil {
+//				sum += add[i*ldadd+j]
 //			}
 //			c[i*ldc+j] = last(relu, sum)
 //		}
 //	}
 //
 //go:noescape
-func f64Rows14x16AVX512(rows int, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc int, cols int, from []float64, ldf int, start Start, bias []float64, next []float64, relu bool)
+func f64Rows14x16AVX512(rows int, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc int, cols int, add []float64, ldadd int, start Start, bias []float64, next []float64, relu bool)
 
 // f64Thin1x64AVX512 computes 64 elements from four panels of 16 columns:
 //
 //	for j := range 64 {
-//		sum := first(start, from[j], bias, 0, j)
+//		sum := first(start, c[j], bias, 0, j)
 //		for p := range k {
 //			sum = fma(a[p], b[j/16*panel+p*16+j%16], sum)
+//		}
+//		if add != nil {
+//			sum += add[j]
 //		}
 //		c[j] = last(relu, sum)
 //	}
 //
 //go:noescape
-func f64Thin1x64AVX512(k int, a []float64, b []float64, panel int, c []float64, from []float64, start Start, bias []float64, relu bool)
+func f64Thin1x64AVX512(k int, a []float64, b []float64, panel int, c []float64, add []float64, start Start, bias []float64, relu bool)
 
 // f32Rows6x16AVX2 computes a tile of 1 to 6 rows and 1 to 16 columns.
 // cols is always 16. It fetches next:
 //
 //	for i := range rows {
 //		for j := range cols {
-//			sum := first(start, from[i*ldf+j], bias, i, j)
+//			sum := first(start, c[i*ldc+j], bias, i, j)
 //			for p := range k {
 //				sum = fma(a[i*lda+p], b[p*bStep+j], sum)
+//			}
+//			if add != nil {
+//				sum += add[i*ldadd+j]
 //			}
 //			c[i*ldc+j] = last(relu, sum)
 //		}
 //	}
 //
 //go:noescape
-func f32Rows6x16AVX2(rows int, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc int, cols int, from []float32, ldf int, start Start, bias []float32, next []float32, relu bool)
+func f32Rows6x16AVX2(rows int, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc int, cols int, add []float32, ldadd int, start Start, bias []float32, next []float32, relu bool)
 
 // f32Thin1x64AVX2 computes 64 elements from four panels of 16 columns:
 //
 //	for j := range 64 {
-//		sum := first(start, from[j], bias, 0, j)
+//		sum := first(start, c[j], bias, 0, j)
 //		for p := range k {
 //			sum = fma(a[p], b[j/16*panel+p*16+j%16], sum)
+//		}
+//		if add != nil {
+//			sum += add[j]
 //		}
 //		c[j] = last(relu, sum)
 //	}
 //
 //go:noescape
-func f32Thin1x64AVX2(k int, a []float32, b []float32, panel int, c []float32, from []float32, start Start, bias []float32, relu bool)
+func f32Thin1x64AVX2(k int, a []float32, b []float32, panel int, c []float32, add []float32, start Start, bias []float32, relu bool)
 
 // f64Rows6x8AVX2 computes a tile of 1 to 6 rows and 1 to 8 columns.
 // cols is always 8. It fetches next:
 //
 //	for i := range rows {
 //		for j := range cols {
-//			sum := first(start, from[i*ldf+j], bias, i, j)
+//			sum := first(start, c[i*ldc+j], bias, i, j)
 //			for p := range k {
 //				sum = fma(a[i*lda+p], b[p*bStep+j], sum)
+//			}
+//			if add != nil {
+//				sum += add[i*ldadd+j]
 //			}
 //			c[i*ldc+j] = last(relu, sum)
 //		}
 //	}
 //
 //go:noescape
-func f64Rows6x8AVX2(rows int, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc int, cols int, from []float64, ldf int, start Start, bias []float64, next []float64, relu bool)
+func f64Rows6x8AVX2(rows int, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc int, cols int, add []float64, ldadd int, start Start, bias []float64, next []float64, relu bool)
 
 // f64Thin1x32AVX2 computes 32 elements from four panels of 8 columns:
 //
 //	for j := range 32 {
-//		sum := first(start, from[j], bias, 0, j)
+//		sum := first(start, c[j], bias, 0, j)
 //		for p := range k {
 //			sum = fma(a[p], b[j/8*panel+p*8+j%8], sum)
+//		}
+//		if add != nil {
+//			sum += add[j]
 //		}
 //		c[j] = last(relu, sum)
 //	}
 //
 //go:noescape
-func f64Thin1x32AVX2(k int, a []float64, b []float64, panel int, c []float64, from []float64, start Start, bias []float64, relu bool)
+func f64Thin1x32AVX2(k int, a []float64, b []float64, panel int, c []float64, add []float64, start Start, bias []float64, relu bool)

@@ -4,7 +4,7 @@
 
 #include "textflag.h"
 
-// func f32Rows14x32AVX512(rows int, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc int, cols int, from []float32, ldf int, start Start, bias []float32, next []float32, relu bool)
+// func f32Rows14x32AVX512(rows int, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc int, cols int, add []float32, ldadd int, start Start, bias []float32, next []float32, relu bool)
 TEXT ·f32Rows14x32AVX512(SB), NOSPLIT, $0-209
 	MOVQ  cols+112(FP), BX
 	MOVQ  $-1, R12
@@ -22,8 +22,8 @@ full:
 	SHRQ  $16, BX
 	KMOVW BX, K2
 	MOVQ  start+152(FP), AX
-	MOVQ  from_base+120(FP), DX
-	MOVQ  ldf+144(FP), R8
+	MOVQ  c_base+80(FP), DX
+	MOVQ  ldc+104(FP), R8
 	SHLQ  $2, R8
 	MOVQ  rows+0(FP), BX
 	CMPQ  BX, $14
@@ -68,12 +68,6 @@ some1:
 	JEQ       bycol1
 	VMOVUPS.Z 0(DX), K1, Z0
 	VMOVUPS.Z 64(DX), K2, Z1
-	CMPQ      AX, $1
-	JEQ       go1
-	VMOVUPS.Z 0(BX), K1, Z2
-	VMOVUPS.Z 64(BX), K2, Z3
-	VADDPS    Z2, Z0, Z0
-	VADDPS    Z3, Z1, Z1
 	JMP       go1
 
 byrow1:
@@ -158,6 +152,17 @@ single1:
 	JNZ          single1
 
 done1:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone1
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z2
+	VADDPS    Z2, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z3
+	VADDPS    Z3, Z1, Z1
+
+alone1:
 	CMPB   relu+208(FP), $0
 	JEQ    keep1
 	VPXORD Z2, Z2, Z2
@@ -205,14 +210,6 @@ some2:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z2
 	VMOVUPS.Z 64(DX), K2, Z3
-	CMPQ      AX, $1
-	JEQ       go2
-	VMOVUPS.Z 0(BX), K1, Z4
-	VMOVUPS.Z 64(BX), K2, Z5
-	VADDPS    Z4, Z0, Z0
-	VADDPS    Z5, Z1, Z1
-	VADDPS    Z4, Z2, Z2
-	VADDPS    Z5, Z3, Z3
 	JMP       go2
 
 byrow2:
@@ -316,6 +313,22 @@ single2:
 	JNZ          single2
 
 done2:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone2
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z4
+	VADDPS    Z4, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z5
+	VADDPS    Z5, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z7
+	VADDPS    Z7, Z3, Z3
+
+alone2:
 	CMPB   relu+208(FP), $0
 	JEQ    keep2
 	VPXORD Z4, Z4, Z4
@@ -376,16 +389,6 @@ some3:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z4
 	VMOVUPS.Z 64(DX), K2, Z5
-	CMPQ      AX, $1
-	JEQ       go3
-	VMOVUPS.Z 0(BX), K1, Z6
-	VMOVUPS.Z 64(BX), K2, Z7
-	VADDPS    Z6, Z0, Z0
-	VADDPS    Z7, Z1, Z1
-	VADDPS    Z6, Z2, Z2
-	VADDPS    Z7, Z3, Z3
-	VADDPS    Z6, Z4, Z4
-	VADDPS    Z7, Z5, Z5
 	JMP       go3
 
 byrow3:
@@ -508,6 +511,27 @@ single3:
 	JNZ          single3
 
 done3:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone3
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z6
+	VADDPS    Z6, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z7
+	VADDPS    Z7, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z8
+	VADDPS    Z8, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z9
+	VADDPS    Z9, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z10
+	VADDPS    Z10, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z11
+	VADDPS    Z11, Z5, Z5
+
+alone3:
 	CMPB   relu+208(FP), $0
 	JEQ    keep3
 	VPXORD Z6, Z6, Z6
@@ -581,18 +605,6 @@ some4:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z6
 	VMOVUPS.Z 64(DX), K2, Z7
-	CMPQ      AX, $1
-	JEQ       go4
-	VMOVUPS.Z 0(BX), K1, Z8
-	VMOVUPS.Z 64(BX), K2, Z9
-	VADDPS    Z8, Z0, Z0
-	VADDPS    Z9, Z1, Z1
-	VADDPS    Z8, Z2, Z2
-	VADDPS    Z9, Z3, Z3
-	VADDPS    Z8, Z4, Z4
-	VADDPS    Z9, Z5, Z5
-	VADDPS    Z8, Z6, Z6
-	VADDPS    Z9, Z7, Z7
 	JMP       go4
 
 byrow4:
@@ -734,6 +746,32 @@ single4:
 	JNZ          single4
 
 done4:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone4
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z8
+	VADDPS    Z8, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z9
+	VADDPS    Z9, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z10
+	VADDPS    Z10, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z11
+	VADDPS    Z11, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z12
+	VADDPS    Z12, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z13
+	VADDPS    Z13, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z14
+	VADDPS    Z14, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z15
+	VADDPS    Z15, Z7, Z7
+
+alone4:
 	CMPB   relu+208(FP), $0
 	JEQ    keep4
 	VPXORD Z8, Z8, Z8
@@ -820,20 +858,6 @@ some5:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z8
 	VMOVUPS.Z 64(DX), K2, Z9
-	CMPQ      AX, $1
-	JEQ       go5
-	VMOVUPS.Z 0(BX), K1, Z10
-	VMOVUPS.Z 64(BX), K2, Z11
-	VADDPS    Z10, Z0, Z0
-	VADDPS    Z11, Z1, Z1
-	VADDPS    Z10, Z2, Z2
-	VADDPS    Z11, Z3, Z3
-	VADDPS    Z10, Z4, Z4
-	VADDPS    Z11, Z5, Z5
-	VADDPS    Z10, Z6, Z6
-	VADDPS    Z11, Z7, Z7
-	VADDPS    Z10, Z8, Z8
-	VADDPS    Z11, Z9, Z9
 	JMP       go5
 
 byrow5:
@@ -997,6 +1021,37 @@ single5:
 	JNZ          single5
 
 done5:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone5
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z10
+	VADDPS    Z10, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z11
+	VADDPS    Z11, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z12
+	VADDPS    Z12, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z13
+	VADDPS    Z13, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z14
+	VADDPS    Z14, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z15
+	VADDPS    Z15, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z16
+	VADDPS    Z16, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z17
+	VADDPS    Z17, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z18
+	VADDPS    Z18, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z19
+	VADDPS    Z19, Z9, Z9
+
+alone5:
 	CMPB   relu+208(FP), $0
 	JEQ    keep5
 	VPXORD Z10, Z10, Z10
@@ -1096,22 +1151,6 @@ some6:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z10
 	VMOVUPS.Z 64(DX), K2, Z11
-	CMPQ      AX, $1
-	JEQ       go6
-	VMOVUPS.Z 0(BX), K1, Z12
-	VMOVUPS.Z 64(BX), K2, Z13
-	VADDPS    Z12, Z0, Z0
-	VADDPS    Z13, Z1, Z1
-	VADDPS    Z12, Z2, Z2
-	VADDPS    Z13, Z3, Z3
-	VADDPS    Z12, Z4, Z4
-	VADDPS    Z13, Z5, Z5
-	VADDPS    Z12, Z6, Z6
-	VADDPS    Z13, Z7, Z7
-	VADDPS    Z12, Z8, Z8
-	VADDPS    Z13, Z9, Z9
-	VADDPS    Z12, Z10, Z10
-	VADDPS    Z13, Z11, Z11
 	JMP       go6
 
 byrow6:
@@ -1294,6 +1333,42 @@ single6:
 	JNZ          single6
 
 done6:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone6
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z12
+	VADDPS    Z12, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z13
+	VADDPS    Z13, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z14
+	VADDPS    Z14, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z15
+	VADDPS    Z15, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z16
+	VADDPS    Z16, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z17
+	VADDPS    Z17, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z18
+	VADDPS    Z18, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z19
+	VADDPS    Z19, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z20
+	VADDPS    Z20, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z11, Z11
+
+alone6:
 	CMPB   relu+208(FP), $0
 	JEQ    keep6
 	VPXORD Z12, Z12, Z12
@@ -1406,24 +1481,6 @@ some7:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z12
 	VMOVUPS.Z 64(DX), K2, Z13
-	CMPQ      AX, $1
-	JEQ       go7
-	VMOVUPS.Z 0(BX), K1, Z14
-	VMOVUPS.Z 64(BX), K2, Z15
-	VADDPS    Z14, Z0, Z0
-	VADDPS    Z15, Z1, Z1
-	VADDPS    Z14, Z2, Z2
-	VADDPS    Z15, Z3, Z3
-	VADDPS    Z14, Z4, Z4
-	VADDPS    Z15, Z5, Z5
-	VADDPS    Z14, Z6, Z6
-	VADDPS    Z15, Z7, Z7
-	VADDPS    Z14, Z8, Z8
-	VADDPS    Z15, Z9, Z9
-	VADDPS    Z14, Z10, Z10
-	VADDPS    Z15, Z11, Z11
-	VADDPS    Z14, Z12, Z12
-	VADDPS    Z15, Z13, Z13
 	JMP       go7
 
 byrow7:
@@ -1625,6 +1682,47 @@ single7:
 	JNZ          single7
 
 done7:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone7
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z14
+	VADDPS    Z14, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z15
+	VADDPS    Z15, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z16
+	VADDPS    Z16, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z17
+	VADDPS    Z17, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z18
+	VADDPS    Z18, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z19
+	VADDPS    Z19, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z20
+	VADDPS    Z20, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z13, Z13
+
+alone7:
 	CMPB   relu+208(FP), $0
 	JEQ    keep7
 	VPXORD Z14, Z14, Z14
@@ -1750,26 +1848,6 @@ some8:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z14
 	VMOVUPS.Z 64(DX), K2, Z15
-	CMPQ      AX, $1
-	JEQ       go8
-	VMOVUPS.Z 0(BX), K1, Z16
-	VMOVUPS.Z 64(BX), K2, Z17
-	VADDPS    Z16, Z0, Z0
-	VADDPS    Z17, Z1, Z1
-	VADDPS    Z16, Z2, Z2
-	VADDPS    Z17, Z3, Z3
-	VADDPS    Z16, Z4, Z4
-	VADDPS    Z17, Z5, Z5
-	VADDPS    Z16, Z6, Z6
-	VADDPS    Z17, Z7, Z7
-	VADDPS    Z16, Z8, Z8
-	VADDPS    Z17, Z9, Z9
-	VADDPS    Z16, Z10, Z10
-	VADDPS    Z17, Z11, Z11
-	VADDPS    Z16, Z12, Z12
-	VADDPS    Z17, Z13, Z13
-	VADDPS    Z16, Z14, Z14
-	VADDPS    Z17, Z15, Z15
 	JMP       go8
 
 byrow8:
@@ -1990,6 +2068,52 @@ single8:
 	JNZ          single8
 
 done8:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone8
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z16
+	VADDPS    Z16, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z17
+	VADDPS    Z17, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z18
+	VADDPS    Z18, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z19
+	VADDPS    Z19, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z20
+	VADDPS    Z20, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z14, Z14
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z15, Z15
+
+alone8:
 	CMPB   relu+208(FP), $0
 	JEQ    keep8
 	VPXORD Z16, Z16, Z16
@@ -2128,28 +2252,6 @@ some9:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z16
 	VMOVUPS.Z 64(DX), K2, Z17
-	CMPQ      AX, $1
-	JEQ       go9
-	VMOVUPS.Z 0(BX), K1, Z18
-	VMOVUPS.Z 64(BX), K2, Z19
-	VADDPS    Z18, Z0, Z0
-	VADDPS    Z19, Z1, Z1
-	VADDPS    Z18, Z2, Z2
-	VADDPS    Z19, Z3, Z3
-	VADDPS    Z18, Z4, Z4
-	VADDPS    Z19, Z5, Z5
-	VADDPS    Z18, Z6, Z6
-	VADDPS    Z19, Z7, Z7
-	VADDPS    Z18, Z8, Z8
-	VADDPS    Z19, Z9, Z9
-	VADDPS    Z18, Z10, Z10
-	VADDPS    Z19, Z11, Z11
-	VADDPS    Z18, Z12, Z12
-	VADDPS    Z19, Z13, Z13
-	VADDPS    Z18, Z14, Z14
-	VADDPS    Z19, Z15, Z15
-	VADDPS    Z18, Z16, Z16
-	VADDPS    Z19, Z17, Z17
 	JMP       go9
 
 byrow9:
@@ -2392,6 +2494,57 @@ single9:
 	JNZ          single9
 
 done9:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone9
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z18
+	VADDPS    Z18, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z19
+	VADDPS    Z19, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z20
+	VADDPS    Z20, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z18
+	VADDPS    Z18, Z14, Z14
+	VMOVUPS.Z 64(BX), K2, Z19
+	VADDPS    Z19, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z20
+	VADDPS    Z20, Z16, Z16
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z17, Z17
+
+alone9:
 	CMPB   relu+208(FP), $0
 	JEQ    keep9
 	VPXORD Z18, Z18, Z18
@@ -2543,30 +2696,6 @@ some10:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z18
 	VMOVUPS.Z 64(DX), K2, Z19
-	CMPQ      AX, $1
-	JEQ       go10
-	VMOVUPS.Z 0(BX), K1, Z20
-	VMOVUPS.Z 64(BX), K2, Z21
-	VADDPS    Z20, Z0, Z0
-	VADDPS    Z21, Z1, Z1
-	VADDPS    Z20, Z2, Z2
-	VADDPS    Z21, Z3, Z3
-	VADDPS    Z20, Z4, Z4
-	VADDPS    Z21, Z5, Z5
-	VADDPS    Z20, Z6, Z6
-	VADDPS    Z21, Z7, Z7
-	VADDPS    Z20, Z8, Z8
-	VADDPS    Z21, Z9, Z9
-	VADDPS    Z20, Z10, Z10
-	VADDPS    Z21, Z11, Z11
-	VADDPS    Z20, Z12, Z12
-	VADDPS    Z21, Z13, Z13
-	VADDPS    Z20, Z14, Z14
-	VADDPS    Z21, Z15, Z15
-	VADDPS    Z20, Z16, Z16
-	VADDPS    Z21, Z17, Z17
-	VADDPS    Z20, Z18, Z18
-	VADDPS    Z21, Z19, Z19
 	JMP       go10
 
 byrow10:
@@ -2828,6 +2957,62 @@ single10:
 	JNZ          single10
 
 done10:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone10
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z20
+	VADDPS    Z20, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z20
+	VADDPS    Z20, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z21
+	VADDPS    Z21, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z14, Z14
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z16, Z16
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z18, Z18
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z19, Z19
+
+alone10:
 	CMPB   relu+208(FP), $0
 	JEQ    keep10
 	VPXORD Z20, Z20, Z20
@@ -2992,32 +3177,6 @@ some11:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z20
 	VMOVUPS.Z 64(DX), K2, Z21
-	CMPQ      AX, $1
-	JEQ       go11
-	VMOVUPS.Z 0(BX), K1, Z22
-	VMOVUPS.Z 64(BX), K2, Z23
-	VADDPS    Z22, Z0, Z0
-	VADDPS    Z23, Z1, Z1
-	VADDPS    Z22, Z2, Z2
-	VADDPS    Z23, Z3, Z3
-	VADDPS    Z22, Z4, Z4
-	VADDPS    Z23, Z5, Z5
-	VADDPS    Z22, Z6, Z6
-	VADDPS    Z23, Z7, Z7
-	VADDPS    Z22, Z8, Z8
-	VADDPS    Z23, Z9, Z9
-	VADDPS    Z22, Z10, Z10
-	VADDPS    Z23, Z11, Z11
-	VADDPS    Z22, Z12, Z12
-	VADDPS    Z23, Z13, Z13
-	VADDPS    Z22, Z14, Z14
-	VADDPS    Z23, Z15, Z15
-	VADDPS    Z22, Z16, Z16
-	VADDPS    Z23, Z17, Z17
-	VADDPS    Z22, Z18, Z18
-	VADDPS    Z23, Z19, Z19
-	VADDPS    Z22, Z20, Z20
-	VADDPS    Z23, Z21, Z21
 	JMP       go11
 
 byrow11:
@@ -3298,6 +3457,67 @@ single11:
 	JNZ          single11
 
 done11:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone11
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z14, Z14
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z16, Z16
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z18, Z18
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z19, Z19
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z22
+	VADDPS    Z22, Z20, Z20
+	VMOVUPS.Z 64(BX), K2, Z23
+	VADDPS    Z23, Z21, Z21
+
+alone11:
 	CMPB   relu+208(FP), $0
 	JEQ    keep11
 	VPXORD Z22, Z22, Z22
@@ -3475,34 +3695,6 @@ some12:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z22
 	VMOVUPS.Z 64(DX), K2, Z23
-	CMPQ      AX, $1
-	JEQ       go12
-	VMOVUPS.Z 0(BX), K1, Z24
-	VMOVUPS.Z 64(BX), K2, Z25
-	VADDPS    Z24, Z0, Z0
-	VADDPS    Z25, Z1, Z1
-	VADDPS    Z24, Z2, Z2
-	VADDPS    Z25, Z3, Z3
-	VADDPS    Z24, Z4, Z4
-	VADDPS    Z25, Z5, Z5
-	VADDPS    Z24, Z6, Z6
-	VADDPS    Z25, Z7, Z7
-	VADDPS    Z24, Z8, Z8
-	VADDPS    Z25, Z9, Z9
-	VADDPS    Z24, Z10, Z10
-	VADDPS    Z25, Z11, Z11
-	VADDPS    Z24, Z12, Z12
-	VADDPS    Z25, Z13, Z13
-	VADDPS    Z24, Z14, Z14
-	VADDPS    Z25, Z15, Z15
-	VADDPS    Z24, Z16, Z16
-	VADDPS    Z25, Z17, Z17
-	VADDPS    Z24, Z18, Z18
-	VADDPS    Z25, Z19, Z19
-	VADDPS    Z24, Z20, Z20
-	VADDPS    Z25, Z21, Z21
-	VADDPS    Z24, Z22, Z22
-	VADDPS    Z25, Z23, Z23
 	JMP       go12
 
 byrow12:
@@ -3802,6 +3994,72 @@ single12:
 	JNZ          single12
 
 done12:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone12
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z14, Z14
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z24
+	VADDPS    Z24, Z16, Z16
+	VMOVUPS.Z 64(BX), K2, Z25
+	VADDPS    Z25, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z18, Z18
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z19, Z19
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z20, Z20
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z21, Z21
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z22, Z22
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z23, Z23
+
+alone12:
 	CMPB   relu+208(FP), $0
 	JEQ    keep12
 	VPXORD Z24, Z24, Z24
@@ -3992,36 +4250,6 @@ some13:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z24
 	VMOVUPS.Z 64(DX), K2, Z25
-	CMPQ      AX, $1
-	JEQ       go13
-	VMOVUPS.Z 0(BX), K1, Z26
-	VMOVUPS.Z 64(BX), K2, Z27
-	VADDPS    Z26, Z0, Z0
-	VADDPS    Z27, Z1, Z1
-	VADDPS    Z26, Z2, Z2
-	VADDPS    Z27, Z3, Z3
-	VADDPS    Z26, Z4, Z4
-	VADDPS    Z27, Z5, Z5
-	VADDPS    Z26, Z6, Z6
-	VADDPS    Z27, Z7, Z7
-	VADDPS    Z26, Z8, Z8
-	VADDPS    Z27, Z9, Z9
-	VADDPS    Z26, Z10, Z10
-	VADDPS    Z27, Z11, Z11
-	VADDPS    Z26, Z12, Z12
-	VADDPS    Z27, Z13, Z13
-	VADDPS    Z26, Z14, Z14
-	VADDPS    Z27, Z15, Z15
-	VADDPS    Z26, Z16, Z16
-	VADDPS    Z27, Z17, Z17
-	VADDPS    Z26, Z18, Z18
-	VADDPS    Z27, Z19, Z19
-	VADDPS    Z26, Z20, Z20
-	VADDPS    Z27, Z21, Z21
-	VADDPS    Z26, Z22, Z22
-	VADDPS    Z27, Z23, Z23
-	VADDPS    Z26, Z24, Z24
-	VADDPS    Z27, Z25, Z25
 	JMP       go13
 
 byrow13:
@@ -4343,6 +4571,77 @@ single13:
 	JNZ          single13
 
 done13:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone13
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z14, Z14
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z16, Z16
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z18, Z18
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z19, Z19
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z20, Z20
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z21, Z21
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z22, Z22
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z23, Z23
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z26
+	VADDPS    Z26, Z24, Z24
+	VMOVUPS.Z 64(BX), K2, Z27
+	VADDPS    Z27, Z25, Z25
+
+alone13:
 	CMPB   relu+208(FP), $0
 	JEQ    keep13
 	VPXORD Z26, Z26, Z26
@@ -4546,38 +4845,6 @@ some14:
 	ADDQ      R8, DX
 	VMOVUPS.Z 0(DX), K1, Z26
 	VMOVUPS.Z 64(DX), K2, Z27
-	CMPQ      AX, $1
-	JEQ       go14
-	VMOVUPS.Z 0(BX), K1, Z28
-	VMOVUPS.Z 64(BX), K2, Z29
-	VADDPS    Z28, Z0, Z0
-	VADDPS    Z29, Z1, Z1
-	VADDPS    Z28, Z2, Z2
-	VADDPS    Z29, Z3, Z3
-	VADDPS    Z28, Z4, Z4
-	VADDPS    Z29, Z5, Z5
-	VADDPS    Z28, Z6, Z6
-	VADDPS    Z29, Z7, Z7
-	VADDPS    Z28, Z8, Z8
-	VADDPS    Z29, Z9, Z9
-	VADDPS    Z28, Z10, Z10
-	VADDPS    Z29, Z11, Z11
-	VADDPS    Z28, Z12, Z12
-	VADDPS    Z29, Z13, Z13
-	VADDPS    Z28, Z14, Z14
-	VADDPS    Z29, Z15, Z15
-	VADDPS    Z28, Z16, Z16
-	VADDPS    Z29, Z17, Z17
-	VADDPS    Z28, Z18, Z18
-	VADDPS    Z29, Z19, Z19
-	VADDPS    Z28, Z20, Z20
-	VADDPS    Z29, Z21, Z21
-	VADDPS    Z28, Z22, Z22
-	VADDPS    Z29, Z23, Z23
-	VADDPS    Z28, Z24, Z24
-	VADDPS    Z29, Z25, Z25
-	VADDPS    Z28, Z26, Z26
-	VADDPS    Z29, Z27, Z27
 	JMP       go14
 
 byrow14:
@@ -4918,6 +5185,82 @@ single14:
 	JNZ          single14
 
 done14:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone14
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $2, R8
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z0, Z0
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z2, Z2
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z4, Z4
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z6, Z6
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z8, Z8
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z10, Z10
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z12, Z12
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z14, Z14
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z16, Z16
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z18, Z18
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z19, Z19
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z20, Z20
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z21, Z21
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z22, Z22
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z23, Z23
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z28
+	VADDPS    Z28, Z24, Z24
+	VMOVUPS.Z 64(BX), K2, Z29
+	VADDPS    Z29, Z25, Z25
+	ADDQ      R8, BX
+	VMOVUPS.Z 0(BX), K1, Z30
+	VADDPS    Z30, Z26, Z26
+	VMOVUPS.Z 64(BX), K2, Z31
+	VADDPS    Z31, Z27, Z27
+
+alone14:
 	CMPB   relu+208(FP), $0
 	JEQ    keep14
 	VPXORD Z28, Z28, Z28
@@ -5049,7 +5392,7 @@ part14:
 	VZEROUPPER
 	RET
 
-// func f32Thin1x128AVX512(k int, a []float32, b []float32, panel int, c []float32, from []float32, start Start, bias []float32, relu bool)
+// func f32Thin1x128AVX512(k int, a []float32, b []float32, panel int, c []float32, add []float32, start Start, bias []float32, relu bool)
 TEXT ·f32Thin1x128AVX512(SB), NOSPLIT, $0-145
 	MOVQ   start+112(FP), AX
 	CMPQ   AX, $0
@@ -5070,7 +5413,7 @@ some:
 	JEQ     byrow
 	CMPQ    AX, $3
 	JEQ     bycol
-	MOVQ    from_base+88(FP), DX
+	MOVQ    c_base+64(FP), DX
 	VMOVUPS 0(DX), Z0
 	VMOVUPS 64(DX), Z1
 	VMOVUPS 128(DX), Z2
@@ -5079,16 +5422,6 @@ some:
 	VMOVUPS 320(DX), Z5
 	VMOVUPS 384(DX), Z6
 	VMOVUPS 448(DX), Z7
-	CMPQ    AX, $1
-	JEQ     go
-	VADDPS  0(BX), Z0, Z0
-	VADDPS  64(BX), Z1, Z1
-	VADDPS  128(BX), Z2, Z2
-	VADDPS  192(BX), Z3, Z3
-	VADDPS  256(BX), Z4, Z4
-	VADDPS  320(BX), Z5, Z5
-	VADDPS  384(BX), Z6, Z6
-	VADDPS  448(BX), Z7, Z7
 	JMP     go
 
 byrow:
@@ -5186,6 +5519,19 @@ single:
 	JNZ          single
 
 done:
+	MOVQ   add_base+88(FP), BX
+	TESTQ  BX, BX
+	JZ     alone
+	VADDPS 0(BX), Z0, Z0
+	VADDPS 64(BX), Z1, Z1
+	VADDPS 128(BX), Z2, Z2
+	VADDPS 192(BX), Z3, Z3
+	VADDPS 256(BX), Z4, Z4
+	VADDPS 320(BX), Z5, Z5
+	VADDPS 384(BX), Z6, Z6
+	VADDPS 448(BX), Z7, Z7
+
+alone:
 	MOVQ   c_base+64(FP), DX
 	CMPB   relu+144(FP), $0
 	JEQ    keep
@@ -5211,7 +5557,7 @@ keep:
 	VZEROUPPER
 	RET
 
-// func f64Rows14x16AVX512(rows int, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc int, cols int, from []float64, ldf int, start Start, bias []float64, next []float64, relu bool)
+// func f64Rows14x16AVX512(rows int, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc int, cols int, add []float64, ldadd int, start Start, bias []float64, next []float64, relu bool)
 TEXT ·f64Rows14x16AVX512(SB), NOSPLIT, $0-209
 	MOVQ  cols+112(FP), BX
 	MOVQ  $-1, R12
@@ -5229,8 +5575,8 @@ full:
 	SHRQ  $8, BX
 	KMOVW BX, K2
 	MOVQ  start+152(FP), AX
-	MOVQ  from_base+120(FP), DX
-	MOVQ  ldf+144(FP), R8
+	MOVQ  c_base+80(FP), DX
+	MOVQ  ldc+104(FP), R8
 	SHLQ  $3, R8
 	MOVQ  rows+0(FP), BX
 	CMPQ  BX, $14
@@ -5275,12 +5621,6 @@ some1:
 	JEQ       bycol1
 	VMOVUPD.Z 0(DX), K1, Z0
 	VMOVUPD.Z 64(DX), K2, Z1
-	CMPQ      AX, $1
-	JEQ       go1
-	VMOVUPD.Z 0(BX), K1, Z2
-	VMOVUPD.Z 64(BX), K2, Z3
-	VADDPD    Z2, Z0, Z0
-	VADDPD    Z3, Z1, Z1
 	JMP       go1
 
 byrow1:
@@ -5365,6 +5705,17 @@ single1:
 	JNZ          single1
 
 done1:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone1
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z2
+	VADDPD    Z2, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z3
+	VADDPD    Z3, Z1, Z1
+
+alone1:
 	CMPB   relu+208(FP), $0
 	JEQ    keep1
 	VPXORD Z2, Z2, Z2
@@ -5412,14 +5763,6 @@ some2:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z2
 	VMOVUPD.Z 64(DX), K2, Z3
-	CMPQ      AX, $1
-	JEQ       go2
-	VMOVUPD.Z 0(BX), K1, Z4
-	VMOVUPD.Z 64(BX), K2, Z5
-	VADDPD    Z4, Z0, Z0
-	VADDPD    Z5, Z1, Z1
-	VADDPD    Z4, Z2, Z2
-	VADDPD    Z5, Z3, Z3
 	JMP       go2
 
 byrow2:
@@ -5523,6 +5866,22 @@ single2:
 	JNZ          single2
 
 done2:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone2
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z4
+	VADDPD    Z4, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z5
+	VADDPD    Z5, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z6
+	VADDPD    Z6, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z7
+	VADDPD    Z7, Z3, Z3
+
+alone2:
 	CMPB   relu+208(FP), $0
 	JEQ    keep2
 	VPXORD Z4, Z4, Z4
@@ -5583,16 +5942,6 @@ some3:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z4
 	VMOVUPD.Z 64(DX), K2, Z5
-	CMPQ      AX, $1
-	JEQ       go3
-	VMOVUPD.Z 0(BX), K1, Z6
-	VMOVUPD.Z 64(BX), K2, Z7
-	VADDPD    Z6, Z0, Z0
-	VADDPD    Z7, Z1, Z1
-	VADDPD    Z6, Z2, Z2
-	VADDPD    Z7, Z3, Z3
-	VADDPD    Z6, Z4, Z4
-	VADDPD    Z7, Z5, Z5
 	JMP       go3
 
 byrow3:
@@ -5715,6 +6064,27 @@ single3:
 	JNZ          single3
 
 done3:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone3
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z6
+	VADDPD    Z6, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z7
+	VADDPD    Z7, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z8
+	VADDPD    Z8, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z9
+	VADDPD    Z9, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z10
+	VADDPD    Z10, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z11
+	VADDPD    Z11, Z5, Z5
+
+alone3:
 	CMPB   relu+208(FP), $0
 	JEQ    keep3
 	VPXORD Z6, Z6, Z6
@@ -5788,18 +6158,6 @@ some4:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z6
 	VMOVUPD.Z 64(DX), K2, Z7
-	CMPQ      AX, $1
-	JEQ       go4
-	VMOVUPD.Z 0(BX), K1, Z8
-	VMOVUPD.Z 64(BX), K2, Z9
-	VADDPD    Z8, Z0, Z0
-	VADDPD    Z9, Z1, Z1
-	VADDPD    Z8, Z2, Z2
-	VADDPD    Z9, Z3, Z3
-	VADDPD    Z8, Z4, Z4
-	VADDPD    Z9, Z5, Z5
-	VADDPD    Z8, Z6, Z6
-	VADDPD    Z9, Z7, Z7
 	JMP       go4
 
 byrow4:
@@ -5941,6 +6299,32 @@ single4:
 	JNZ          single4
 
 done4:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone4
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z8
+	VADDPD    Z8, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z9
+	VADDPD    Z9, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z10
+	VADDPD    Z10, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z11
+	VADDPD    Z11, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z12
+	VADDPD    Z12, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z13
+	VADDPD    Z13, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z14
+	VADDPD    Z14, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z15
+	VADDPD    Z15, Z7, Z7
+
+alone4:
 	CMPB   relu+208(FP), $0
 	JEQ    keep4
 	VPXORD Z8, Z8, Z8
@@ -6027,20 +6411,6 @@ some5:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z8
 	VMOVUPD.Z 64(DX), K2, Z9
-	CMPQ      AX, $1
-	JEQ       go5
-	VMOVUPD.Z 0(BX), K1, Z10
-	VMOVUPD.Z 64(BX), K2, Z11
-	VADDPD    Z10, Z0, Z0
-	VADDPD    Z11, Z1, Z1
-	VADDPD    Z10, Z2, Z2
-	VADDPD    Z11, Z3, Z3
-	VADDPD    Z10, Z4, Z4
-	VADDPD    Z11, Z5, Z5
-	VADDPD    Z10, Z6, Z6
-	VADDPD    Z11, Z7, Z7
-	VADDPD    Z10, Z8, Z8
-	VADDPD    Z11, Z9, Z9
 	JMP       go5
 
 byrow5:
@@ -6204,6 +6574,37 @@ single5:
 	JNZ          single5
 
 done5:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone5
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z10
+	VADDPD    Z10, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z11
+	VADDPD    Z11, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z12
+	VADDPD    Z12, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z13
+	VADDPD    Z13, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z14
+	VADDPD    Z14, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z15
+	VADDPD    Z15, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z16
+	VADDPD    Z16, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z17
+	VADDPD    Z17, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z18
+	VADDPD    Z18, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z19
+	VADDPD    Z19, Z9, Z9
+
+alone5:
 	CMPB   relu+208(FP), $0
 	JEQ    keep5
 	VPXORD Z10, Z10, Z10
@@ -6303,22 +6704,6 @@ some6:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z10
 	VMOVUPD.Z 64(DX), K2, Z11
-	CMPQ      AX, $1
-	JEQ       go6
-	VMOVUPD.Z 0(BX), K1, Z12
-	VMOVUPD.Z 64(BX), K2, Z13
-	VADDPD    Z12, Z0, Z0
-	VADDPD    Z13, Z1, Z1
-	VADDPD    Z12, Z2, Z2
-	VADDPD    Z13, Z3, Z3
-	VADDPD    Z12, Z4, Z4
-	VADDPD    Z13, Z5, Z5
-	VADDPD    Z12, Z6, Z6
-	VADDPD    Z13, Z7, Z7
-	VADDPD    Z12, Z8, Z8
-	VADDPD    Z13, Z9, Z9
-	VADDPD    Z12, Z10, Z10
-	VADDPD    Z13, Z11, Z11
 	JMP       go6
 
 byrow6:
@@ -6501,6 +6886,42 @@ single6:
 	JNZ          single6
 
 done6:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone6
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z12
+	VADDPD    Z12, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z13
+	VADDPD    Z13, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z14
+	VADDPD    Z14, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z15
+	VADDPD    Z15, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z16
+	VADDPD    Z16, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z17
+	VADDPD    Z17, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z18
+	VADDPD    Z18, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z19
+	VADDPD    Z19, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z20
+	VADDPD    Z20, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z21
+	VADDPD    Z21, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z11, Z11
+
+alone6:
 	CMPB   relu+208(FP), $0
 	JEQ    keep6
 	VPXORD Z12, Z12, Z12
@@ -6613,24 +7034,6 @@ some7:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z12
 	VMOVUPD.Z 64(DX), K2, Z13
-	CMPQ      AX, $1
-	JEQ       go7
-	VMOVUPD.Z 0(BX), K1, Z14
-	VMOVUPD.Z 64(BX), K2, Z15
-	VADDPD    Z14, Z0, Z0
-	VADDPD    Z15, Z1, Z1
-	VADDPD    Z14, Z2, Z2
-	VADDPD    Z15, Z3, Z3
-	VADDPD    Z14, Z4, Z4
-	VADDPD    Z15, Z5, Z5
-	VADDPD    Z14, Z6, Z6
-	VADDPD    Z15, Z7, Z7
-	VADDPD    Z14, Z8, Z8
-	VADDPD    Z15, Z9, Z9
-	VADDPD    Z14, Z10, Z10
-	VADDPD    Z15, Z11, Z11
-	VADDPD    Z14, Z12, Z12
-	VADDPD    Z15, Z13, Z13
 	JMP       go7
 
 byrow7:
@@ -6832,6 +7235,47 @@ single7:
 	JNZ          single7
 
 done7:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone7
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z14
+	VADDPD    Z14, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z15
+	VADDPD    Z15, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z16
+	VADDPD    Z16, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z17
+	VADDPD    Z17, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z18
+	VADDPD    Z18, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z19
+	VADDPD    Z19, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z20
+	VADDPD    Z20, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z21
+	VADDPD    Z21, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z12, Z12
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z13, Z13
+
+alone7:
 	CMPB   relu+208(FP), $0
 	JEQ    keep7
 	VPXORD Z14, Z14, Z14
@@ -6957,26 +7401,6 @@ some8:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z14
 	VMOVUPD.Z 64(DX), K2, Z15
-	CMPQ      AX, $1
-	JEQ       go8
-	VMOVUPD.Z 0(BX), K1, Z16
-	VMOVUPD.Z 64(BX), K2, Z17
-	VADDPD    Z16, Z0, Z0
-	VADDPD    Z17, Z1, Z1
-	VADDPD    Z16, Z2, Z2
-	VADDPD    Z17, Z3, Z3
-	VADDPD    Z16, Z4, Z4
-	VADDPD    Z17, Z5, Z5
-	VADDPD    Z16, Z6, Z6
-	VADDPD    Z17, Z7, Z7
-	VADDPD    Z16, Z8, Z8
-	VADDPD    Z17, Z9, Z9
-	VADDPD    Z16, Z10, Z10
-	VADDPD    Z17, Z11, Z11
-	VADDPD    Z16, Z12, Z12
-	VADDPD    Z17, Z13, Z13
-	VADDPD    Z16, Z14, Z14
-	VADDPD    Z17, Z15, Z15
 	JMP       go8
 
 byrow8:
@@ -7197,6 +7621,52 @@ single8:
 	JNZ          single8
 
 done8:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone8
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z16
+	VADDPD    Z16, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z17
+	VADDPD    Z17, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z18
+	VADDPD    Z18, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z19
+	VADDPD    Z19, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z20
+	VADDPD    Z20, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z21
+	VADDPD    Z21, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z12, Z12
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z14, Z14
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z15, Z15
+
+alone8:
 	CMPB   relu+208(FP), $0
 	JEQ    keep8
 	VPXORD Z16, Z16, Z16
@@ -7335,28 +7805,6 @@ some9:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z16
 	VMOVUPD.Z 64(DX), K2, Z17
-	CMPQ      AX, $1
-	JEQ       go9
-	VMOVUPD.Z 0(BX), K1, Z18
-	VMOVUPD.Z 64(BX), K2, Z19
-	VADDPD    Z18, Z0, Z0
-	VADDPD    Z19, Z1, Z1
-	VADDPD    Z18, Z2, Z2
-	VADDPD    Z19, Z3, Z3
-	VADDPD    Z18, Z4, Z4
-	VADDPD    Z19, Z5, Z5
-	VADDPD    Z18, Z6, Z6
-	VADDPD    Z19, Z7, Z7
-	VADDPD    Z18, Z8, Z8
-	VADDPD    Z19, Z9, Z9
-	VADDPD    Z18, Z10, Z10
-	VADDPD    Z19, Z11, Z11
-	VADDPD    Z18, Z12, Z12
-	VADDPD    Z19, Z13, Z13
-	VADDPD    Z18, Z14, Z14
-	VADDPD    Z19, Z15, Z15
-	VADDPD    Z18, Z16, Z16
-	VADDPD    Z19, Z17, Z17
 	JMP       go9
 
 byrow9:
@@ -7599,6 +8047,57 @@ single9:
 	JNZ          single9
 
 done9:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone9
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z18
+	VADDPD    Z18, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z19
+	VADDPD    Z19, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z20
+	VADDPD    Z20, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z21
+	VADDPD    Z21, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z12, Z12
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z18
+	VADDPD    Z18, Z14, Z14
+	VMOVUPD.Z 64(BX), K2, Z19
+	VADDPD    Z19, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z20
+	VADDPD    Z20, Z16, Z16
+	VMOVUPD.Z 64(BX), K2, Z21
+	VADDPD    Z21, Z17, Z17
+
+alone9:
 	CMPB   relu+208(FP), $0
 	JEQ    keep9
 	VPXORD Z18, Z18, Z18
@@ -7750,30 +8249,6 @@ some10:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z18
 	VMOVUPD.Z 64(DX), K2, Z19
-	CMPQ      AX, $1
-	JEQ       go10
-	VMOVUPD.Z 0(BX), K1, Z20
-	VMOVUPD.Z 64(BX), K2, Z21
-	VADDPD    Z20, Z0, Z0
-	VADDPD    Z21, Z1, Z1
-	VADDPD    Z20, Z2, Z2
-	VADDPD    Z21, Z3, Z3
-	VADDPD    Z20, Z4, Z4
-	VADDPD    Z21, Z5, Z5
-	VADDPD    Z20, Z6, Z6
-	VADDPD    Z21, Z7, Z7
-	VADDPD    Z20, Z8, Z8
-	VADDPD    Z21, Z9, Z9
-	VADDPD    Z20, Z10, Z10
-	VADDPD    Z21, Z11, Z11
-	VADDPD    Z20, Z12, Z12
-	VADDPD    Z21, Z13, Z13
-	VADDPD    Z20, Z14, Z14
-	VADDPD    Z21, Z15, Z15
-	VADDPD    Z20, Z16, Z16
-	VADDPD    Z21, Z17, Z17
-	VADDPD    Z20, Z18, Z18
-	VADDPD    Z21, Z19, Z19
 	JMP       go10
 
 byrow10:
@@ -8035,6 +8510,62 @@ single10:
 	JNZ          single10
 
 done10:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone10
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z20
+	VADDPD    Z20, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z21
+	VADDPD    Z21, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z20
+	VADDPD    Z20, Z12, Z12
+	VMOVUPD.Z 64(BX), K2, Z21
+	VADDPD    Z21, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z14, Z14
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z16, Z16
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z18, Z18
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z19, Z19
+
+alone10:
 	CMPB   relu+208(FP), $0
 	JEQ    keep10
 	VPXORD Z20, Z20, Z20
@@ -8199,32 +8730,6 @@ some11:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z20
 	VMOVUPD.Z 64(DX), K2, Z21
-	CMPQ      AX, $1
-	JEQ       go11
-	VMOVUPD.Z 0(BX), K1, Z22
-	VMOVUPD.Z 64(BX), K2, Z23
-	VADDPD    Z22, Z0, Z0
-	VADDPD    Z23, Z1, Z1
-	VADDPD    Z22, Z2, Z2
-	VADDPD    Z23, Z3, Z3
-	VADDPD    Z22, Z4, Z4
-	VADDPD    Z23, Z5, Z5
-	VADDPD    Z22, Z6, Z6
-	VADDPD    Z23, Z7, Z7
-	VADDPD    Z22, Z8, Z8
-	VADDPD    Z23, Z9, Z9
-	VADDPD    Z22, Z10, Z10
-	VADDPD    Z23, Z11, Z11
-	VADDPD    Z22, Z12, Z12
-	VADDPD    Z23, Z13, Z13
-	VADDPD    Z22, Z14, Z14
-	VADDPD    Z23, Z15, Z15
-	VADDPD    Z22, Z16, Z16
-	VADDPD    Z23, Z17, Z17
-	VADDPD    Z22, Z18, Z18
-	VADDPD    Z23, Z19, Z19
-	VADDPD    Z22, Z20, Z20
-	VADDPD    Z23, Z21, Z21
 	JMP       go11
 
 byrow11:
@@ -8505,6 +9010,67 @@ single11:
 	JNZ          single11
 
 done11:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone11
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z12, Z12
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z14, Z14
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z16, Z16
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z18, Z18
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z19, Z19
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z22
+	VADDPD    Z22, Z20, Z20
+	VMOVUPD.Z 64(BX), K2, Z23
+	VADDPD    Z23, Z21, Z21
+
+alone11:
 	CMPB   relu+208(FP), $0
 	JEQ    keep11
 	VPXORD Z22, Z22, Z22
@@ -8682,34 +9248,6 @@ some12:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z22
 	VMOVUPD.Z 64(DX), K2, Z23
-	CMPQ      AX, $1
-	JEQ       go12
-	VMOVUPD.Z 0(BX), K1, Z24
-	VMOVUPD.Z 64(BX), K2, Z25
-	VADDPD    Z24, Z0, Z0
-	VADDPD    Z25, Z1, Z1
-	VADDPD    Z24, Z2, Z2
-	VADDPD    Z25, Z3, Z3
-	VADDPD    Z24, Z4, Z4
-	VADDPD    Z25, Z5, Z5
-	VADDPD    Z24, Z6, Z6
-	VADDPD    Z25, Z7, Z7
-	VADDPD    Z24, Z8, Z8
-	VADDPD    Z25, Z9, Z9
-	VADDPD    Z24, Z10, Z10
-	VADDPD    Z25, Z11, Z11
-	VADDPD    Z24, Z12, Z12
-	VADDPD    Z25, Z13, Z13
-	VADDPD    Z24, Z14, Z14
-	VADDPD    Z25, Z15, Z15
-	VADDPD    Z24, Z16, Z16
-	VADDPD    Z25, Z17, Z17
-	VADDPD    Z24, Z18, Z18
-	VADDPD    Z25, Z19, Z19
-	VADDPD    Z24, Z20, Z20
-	VADDPD    Z25, Z21, Z21
-	VADDPD    Z24, Z22, Z22
-	VADDPD    Z25, Z23, Z23
 	JMP       go12
 
 byrow12:
@@ -9009,6 +9547,72 @@ single12:
 	JNZ          single12
 
 done12:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone12
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z12, Z12
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z14, Z14
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z24
+	VADDPD    Z24, Z16, Z16
+	VMOVUPD.Z 64(BX), K2, Z25
+	VADDPD    Z25, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z18, Z18
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z19, Z19
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z20, Z20
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z21, Z21
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z22, Z22
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z23, Z23
+
+alone12:
 	CMPB   relu+208(FP), $0
 	JEQ    keep12
 	VPXORD Z24, Z24, Z24
@@ -9199,36 +9803,6 @@ some13:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z24
 	VMOVUPD.Z 64(DX), K2, Z25
-	CMPQ      AX, $1
-	JEQ       go13
-	VMOVUPD.Z 0(BX), K1, Z26
-	VMOVUPD.Z 64(BX), K2, Z27
-	VADDPD    Z26, Z0, Z0
-	VADDPD    Z27, Z1, Z1
-	VADDPD    Z26, Z2, Z2
-	VADDPD    Z27, Z3, Z3
-	VADDPD    Z26, Z4, Z4
-	VADDPD    Z27, Z5, Z5
-	VADDPD    Z26, Z6, Z6
-	VADDPD    Z27, Z7, Z7
-	VADDPD    Z26, Z8, Z8
-	VADDPD    Z27, Z9, Z9
-	VADDPD    Z26, Z10, Z10
-	VADDPD    Z27, Z11, Z11
-	VADDPD    Z26, Z12, Z12
-	VADDPD    Z27, Z13, Z13
-	VADDPD    Z26, Z14, Z14
-	VADDPD    Z27, Z15, Z15
-	VADDPD    Z26, Z16, Z16
-	VADDPD    Z27, Z17, Z17
-	VADDPD    Z26, Z18, Z18
-	VADDPD    Z27, Z19, Z19
-	VADDPD    Z26, Z20, Z20
-	VADDPD    Z27, Z21, Z21
-	VADDPD    Z26, Z22, Z22
-	VADDPD    Z27, Z23, Z23
-	VADDPD    Z26, Z24, Z24
-	VADDPD    Z27, Z25, Z25
 	JMP       go13
 
 byrow13:
@@ -9550,6 +10124,77 @@ single13:
 	JNZ          single13
 
 done13:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone13
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z12, Z12
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z14, Z14
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z16, Z16
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z18, Z18
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z19, Z19
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z20, Z20
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z21, Z21
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z22, Z22
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z23, Z23
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z26
+	VADDPD    Z26, Z24, Z24
+	VMOVUPD.Z 64(BX), K2, Z27
+	VADDPD    Z27, Z25, Z25
+
+alone13:
 	CMPB   relu+208(FP), $0
 	JEQ    keep13
 	VPXORD Z26, Z26, Z26
@@ -9753,38 +10398,6 @@ some14:
 	ADDQ      R8, DX
 	VMOVUPD.Z 0(DX), K1, Z26
 	VMOVUPD.Z 64(DX), K2, Z27
-	CMPQ      AX, $1
-	JEQ       go14
-	VMOVUPD.Z 0(BX), K1, Z28
-	VMOVUPD.Z 64(BX), K2, Z29
-	VADDPD    Z28, Z0, Z0
-	VADDPD    Z29, Z1, Z1
-	VADDPD    Z28, Z2, Z2
-	VADDPD    Z29, Z3, Z3
-	VADDPD    Z28, Z4, Z4
-	VADDPD    Z29, Z5, Z5
-	VADDPD    Z28, Z6, Z6
-	VADDPD    Z29, Z7, Z7
-	VADDPD    Z28, Z8, Z8
-	VADDPD    Z29, Z9, Z9
-	VADDPD    Z28, Z10, Z10
-	VADDPD    Z29, Z11, Z11
-	VADDPD    Z28, Z12, Z12
-	VADDPD    Z29, Z13, Z13
-	VADDPD    Z28, Z14, Z14
-	VADDPD    Z29, Z15, Z15
-	VADDPD    Z28, Z16, Z16
-	VADDPD    Z29, Z17, Z17
-	VADDPD    Z28, Z18, Z18
-	VADDPD    Z29, Z19, Z19
-	VADDPD    Z28, Z20, Z20
-	VADDPD    Z29, Z21, Z21
-	VADDPD    Z28, Z22, Z22
-	VADDPD    Z29, Z23, Z23
-	VADDPD    Z28, Z24, Z24
-	VADDPD    Z29, Z25, Z25
-	VADDPD    Z28, Z26, Z26
-	VADDPD    Z29, Z27, Z27
 	JMP       go14
 
 byrow14:
@@ -10125,6 +10738,82 @@ single14:
 	JNZ          single14
 
 done14:
+	MOVQ      add_base+120(FP), BX
+	TESTQ     BX, BX
+	JZ        alone14
+	MOVQ      ldadd+144(FP), R8
+	SHLQ      $3, R8
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z0, Z0
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z1, Z1
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z2, Z2
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z3, Z3
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z4, Z4
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z5, Z5
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z6, Z6
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z7, Z7
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z8, Z8
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z9, Z9
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z10, Z10
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z11, Z11
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z12, Z12
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z13, Z13
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z14, Z14
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z15, Z15
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z16, Z16
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z17, Z17
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z18, Z18
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z19, Z19
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z20, Z20
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z21, Z21
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z22, Z22
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z23, Z23
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z28
+	VADDPD    Z28, Z24, Z24
+	VMOVUPD.Z 64(BX), K2, Z29
+	VADDPD    Z29, Z25, Z25
+	ADDQ      R8, BX
+	VMOVUPD.Z 0(BX), K1, Z30
+	VADDPD    Z30, Z26, Z26
+	VMOVUPD.Z 64(BX), K2, Z31
+	VADDPD    Z31, Z27, Z27
+
+alone14:
 	CMPB   relu+208(FP), $0
 	JEQ    keep14
 	VPXORD Z28, Z28, Z28
@@ -10256,7 +10945,7 @@ part14:
 	VZEROUPPER
 	RET
 
-// func f64Thin1x64AVX512(k int, a []float64, b []float64, panel int, c []float64, from []float64, start Start, bias []float64, relu bool)
+// func f64Thin1x64AVX512(k int, a []float64, b []float64, panel int, c []float64, add []float64, start Start, bias []float64, relu bool)
 TEXT ·f64Thin1x64AVX512(SB), NOSPLIT, $0-145
 	MOVQ   start+112(FP), AX
 	CMPQ   AX, $0
@@ -10277,7 +10966,7 @@ some:
 	JEQ     byrow
 	CMPQ    AX, $3
 	JEQ     bycol
-	MOVQ    from_base+88(FP), DX
+	MOVQ    c_base+64(FP), DX
 	VMOVUPD 0(DX), Z0
 	VMOVUPD 64(DX), Z1
 	VMOVUPD 128(DX), Z2
@@ -10286,16 +10975,6 @@ some:
 	VMOVUPD 320(DX), Z5
 	VMOVUPD 384(DX), Z6
 	VMOVUPD 448(DX), Z7
-	CMPQ    AX, $1
-	JEQ     go
-	VADDPD  0(BX), Z0, Z0
-	VADDPD  64(BX), Z1, Z1
-	VADDPD  128(BX), Z2, Z2
-	VADDPD  192(BX), Z3, Z3
-	VADDPD  256(BX), Z4, Z4
-	VADDPD  320(BX), Z5, Z5
-	VADDPD  384(BX), Z6, Z6
-	VADDPD  448(BX), Z7, Z7
 	JMP     go
 
 byrow:
@@ -10393,6 +11072,19 @@ single:
 	JNZ          single
 
 done:
+	MOVQ   add_base+88(FP), BX
+	TESTQ  BX, BX
+	JZ     alone
+	VADDPD 0(BX), Z0, Z0
+	VADDPD 64(BX), Z1, Z1
+	VADDPD 128(BX), Z2, Z2
+	VADDPD 192(BX), Z3, Z3
+	VADDPD 256(BX), Z4, Z4
+	VADDPD 320(BX), Z5, Z5
+	VADDPD 384(BX), Z6, Z6
+	VADDPD 448(BX), Z7, Z7
+
+alone:
 	MOVQ   c_base+64(FP), DX
 	CMPB   relu+144(FP), $0
 	JEQ    keep
@@ -10418,11 +11110,11 @@ keep:
 	VZEROUPPER
 	RET
 
-// func f32Rows6x16AVX2(rows int, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc int, cols int, from []float32, ldf int, start Start, bias []float32, next []float32, relu bool)
+// func f32Rows6x16AVX2(rows int, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc int, cols int, add []float32, ldadd int, start Start, bias []float32, next []float32, relu bool)
 TEXT ·f32Rows6x16AVX2(SB), NOSPLIT, $0-209
 	MOVQ start+152(FP), AX
-	MOVQ from_base+120(FP), DX
-	MOVQ ldf+144(FP), R8
+	MOVQ c_base+80(FP), DX
+	MOVQ ldc+104(FP), R8
 	SHLQ $2, R8
 	MOVQ rows+0(FP), BX
 	CMPQ BX, $6
@@ -10451,12 +11143,6 @@ some1:
 	JEQ     bycol1
 	VMOVUPS 0(DX), Y0
 	VMOVUPS 32(DX), Y1
-	CMPQ    AX, $1
-	JEQ     go1
-	VMOVUPS 0(BX), Y2
-	VMOVUPS 32(BX), Y3
-	VADDPS  Y2, Y0, Y0
-	VADDPS  Y3, Y1, Y1
 	JMP     go1
 
 byrow1:
@@ -10536,6 +11222,17 @@ single1:
 	JNZ          single1
 
 done1:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone1
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $2, R8
+	VMOVUPS 0(BX), Y2
+	VADDPS  Y2, Y0, Y0
+	VMOVUPS 32(BX), Y3
+	VADDPS  Y3, Y1, Y1
+
+alone1:
 	CMPB   relu+208(FP), $0
 	JEQ    keep1
 	VXORPS Y2, Y2, Y2
@@ -10571,14 +11268,6 @@ some2:
 	ADDQ    R8, DX
 	VMOVUPS 0(DX), Y2
 	VMOVUPS 32(DX), Y3
-	CMPQ    AX, $1
-	JEQ     go2
-	VMOVUPS 0(BX), Y4
-	VMOVUPS 32(BX), Y5
-	VADDPS  Y4, Y0, Y0
-	VADDPS  Y5, Y1, Y1
-	VADDPS  Y4, Y2, Y2
-	VADDPS  Y5, Y3, Y3
 	JMP     go2
 
 byrow2:
@@ -10677,6 +11366,22 @@ single2:
 	JNZ          single2
 
 done2:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone2
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $2, R8
+	VMOVUPS 0(BX), Y4
+	VADDPS  Y4, Y0, Y0
+	VMOVUPS 32(BX), Y5
+	VADDPS  Y5, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y6
+	VADDPS  Y6, Y2, Y2
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y7, Y3, Y3
+
+alone2:
 	CMPB   relu+208(FP), $0
 	JEQ    keep2
 	VXORPS Y4, Y4, Y4
@@ -10722,16 +11427,6 @@ some3:
 	ADDQ    R8, DX
 	VMOVUPS 0(DX), Y4
 	VMOVUPS 32(DX), Y5
-	CMPQ    AX, $1
-	JEQ     go3
-	VMOVUPS 0(BX), Y6
-	VMOVUPS 32(BX), Y7
-	VADDPS  Y6, Y0, Y0
-	VADDPS  Y7, Y1, Y1
-	VADDPS  Y6, Y2, Y2
-	VADDPS  Y7, Y3, Y3
-	VADDPS  Y6, Y4, Y4
-	VADDPS  Y7, Y5, Y5
 	JMP     go3
 
 byrow3:
@@ -10849,6 +11544,27 @@ single3:
 	JNZ          single3
 
 done3:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone3
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $2, R8
+	VMOVUPS 0(BX), Y6
+	VADDPS  Y6, Y0, Y0
+	VMOVUPS 32(BX), Y7
+	VADDPS  Y7, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y8
+	VADDPS  Y8, Y2, Y2
+	VMOVUPS 32(BX), Y9
+	VADDPS  Y9, Y3, Y3
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y10
+	VADDPS  Y10, Y4, Y4
+	VMOVUPS 32(BX), Y11
+	VADDPS  Y11, Y5, Y5
+
+alone3:
 	CMPB   relu+208(FP), $0
 	JEQ    keep3
 	VXORPS Y6, Y6, Y6
@@ -10904,18 +11620,6 @@ some4:
 	ADDQ    R8, DX
 	VMOVUPS 0(DX), Y6
 	VMOVUPS 32(DX), Y7
-	CMPQ    AX, $1
-	JEQ     go4
-	VMOVUPS 0(BX), Y8
-	VMOVUPS 32(BX), Y9
-	VADDPS  Y8, Y0, Y0
-	VADDPS  Y9, Y1, Y1
-	VADDPS  Y8, Y2, Y2
-	VADDPS  Y9, Y3, Y3
-	VADDPS  Y8, Y4, Y4
-	VADDPS  Y9, Y5, Y5
-	VADDPS  Y8, Y6, Y6
-	VADDPS  Y9, Y7, Y7
 	JMP     go4
 
 byrow4:
@@ -11052,6 +11756,32 @@ single4:
 	JNZ          single4
 
 done4:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone4
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $2, R8
+	VMOVUPS 0(BX), Y8
+	VADDPS  Y8, Y0, Y0
+	VMOVUPS 32(BX), Y9
+	VADDPS  Y9, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y10
+	VADDPS  Y10, Y2, Y2
+	VMOVUPS 32(BX), Y11
+	VADDPS  Y11, Y3, Y3
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y12
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS 32(BX), Y13
+	VADDPS  Y13, Y5, Y5
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y14
+	VADDPS  Y14, Y6, Y6
+	VMOVUPS 32(BX), Y15
+	VADDPS  Y15, Y7, Y7
+
+alone4:
 	CMPB   relu+208(FP), $0
 	JEQ    keep4
 	VXORPS Y8, Y8, Y8
@@ -11117,20 +11847,6 @@ some5:
 	ADDQ    R8, DX
 	VMOVUPS 0(DX), Y8
 	VMOVUPS 32(DX), Y9
-	CMPQ    AX, $1
-	JEQ     go5
-	VMOVUPS 0(BX), Y10
-	VMOVUPS 32(BX), Y11
-	VADDPS  Y10, Y0, Y0
-	VADDPS  Y11, Y1, Y1
-	VADDPS  Y10, Y2, Y2
-	VADDPS  Y11, Y3, Y3
-	VADDPS  Y10, Y4, Y4
-	VADDPS  Y11, Y5, Y5
-	VADDPS  Y10, Y6, Y6
-	VADDPS  Y11, Y7, Y7
-	VADDPS  Y10, Y8, Y8
-	VADDPS  Y11, Y9, Y9
 	JMP     go5
 
 byrow5:
@@ -11289,6 +12005,37 @@ single5:
 	JNZ          single5
 
 done5:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone5
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $2, R8
+	VMOVUPS 0(BX), Y10
+	VADDPS  Y10, Y0, Y0
+	VMOVUPS 32(BX), Y11
+	VADDPS  Y11, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y12
+	VADDPS  Y12, Y2, Y2
+	VMOVUPS 32(BX), Y13
+	VADDPS  Y13, Y3, Y3
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y14
+	VADDPS  Y14, Y4, Y4
+	VMOVUPS 32(BX), Y15
+	VADDPS  Y15, Y5, Y5
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y10
+	VADDPS  Y10, Y6, Y6
+	VMOVUPS 32(BX), Y11
+	VADDPS  Y11, Y7, Y7
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y12
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS 32(BX), Y13
+	VADDPS  Y13, Y9, Y9
+
+alone5:
 	CMPB   relu+208(FP), $0
 	JEQ    keep5
 	VXORPS Y10, Y10, Y10
@@ -11364,22 +12111,6 @@ some6:
 	ADDQ    R8, DX
 	VMOVUPS 0(DX), Y10
 	VMOVUPS 32(DX), Y11
-	CMPQ    AX, $1
-	JEQ     go6
-	VMOVUPS 0(BX), Y12
-	VMOVUPS 32(BX), Y13
-	VADDPS  Y12, Y0, Y0
-	VADDPS  Y13, Y1, Y1
-	VADDPS  Y12, Y2, Y2
-	VADDPS  Y13, Y3, Y3
-	VADDPS  Y12, Y4, Y4
-	VADDPS  Y13, Y5, Y5
-	VADDPS  Y12, Y6, Y6
-	VADDPS  Y13, Y7, Y7
-	VADDPS  Y12, Y8, Y8
-	VADDPS  Y13, Y9, Y9
-	VADDPS  Y12, Y10, Y10
-	VADDPS  Y13, Y11, Y11
 	JMP     go6
 
 byrow6:
@@ -11557,6 +12288,42 @@ single6:
 	JNZ          single6
 
 done6:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone6
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $2, R8
+	VMOVUPS 0(BX), Y12
+	VADDPS  Y12, Y0, Y0
+	VMOVUPS 32(BX), Y13
+	VADDPS  Y13, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y14
+	VADDPS  Y14, Y2, Y2
+	VMOVUPS 32(BX), Y15
+	VADDPS  Y15, Y3, Y3
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y12
+	VADDPS  Y12, Y4, Y4
+	VMOVUPS 32(BX), Y13
+	VADDPS  Y13, Y5, Y5
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y14
+	VADDPS  Y14, Y6, Y6
+	VMOVUPS 32(BX), Y15
+	VADDPS  Y15, Y7, Y7
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y12
+	VADDPS  Y12, Y8, Y8
+	VMOVUPS 32(BX), Y13
+	VADDPS  Y13, Y9, Y9
+	ADDQ    R8, BX
+	VMOVUPS 0(BX), Y14
+	VADDPS  Y14, Y10, Y10
+	VMOVUPS 32(BX), Y15
+	VADDPS  Y15, Y11, Y11
+
+alone6:
 	CMPB   relu+208(FP), $0
 	JEQ    keep6
 	VXORPS Y12, Y12, Y12
@@ -11597,7 +12364,7 @@ keep6:
 	VZEROUPPER
 	RET
 
-// func f32Thin1x64AVX2(k int, a []float32, b []float32, panel int, c []float32, from []float32, start Start, bias []float32, relu bool)
+// func f32Thin1x64AVX2(k int, a []float32, b []float32, panel int, c []float32, add []float32, start Start, bias []float32, relu bool)
 TEXT ·f32Thin1x64AVX2(SB), NOSPLIT, $0-145
 	MOVQ   start+112(FP), AX
 	CMPQ   AX, $0
@@ -11618,7 +12385,7 @@ some:
 	JEQ     byrow
 	CMPQ    AX, $3
 	JEQ     bycol
-	MOVQ    from_base+88(FP), DX
+	MOVQ    c_base+64(FP), DX
 	VMOVUPS 0(DX), Y0
 	VMOVUPS 32(DX), Y1
 	VMOVUPS 64(DX), Y2
@@ -11627,16 +12394,6 @@ some:
 	VMOVUPS 160(DX), Y5
 	VMOVUPS 192(DX), Y6
 	VMOVUPS 224(DX), Y7
-	CMPQ    AX, $1
-	JEQ     go
-	VADDPS  0(BX), Y0, Y0
-	VADDPS  32(BX), Y1, Y1
-	VADDPS  64(BX), Y2, Y2
-	VADDPS  96(BX), Y3, Y3
-	VADDPS  128(BX), Y4, Y4
-	VADDPS  160(BX), Y5, Y5
-	VADDPS  192(BX), Y6, Y6
-	VADDPS  224(BX), Y7, Y7
 	JMP     go
 
 byrow:
@@ -11734,6 +12491,19 @@ single:
 	JNZ          single
 
 done:
+	MOVQ   add_base+88(FP), BX
+	TESTQ  BX, BX
+	JZ     alone
+	VADDPS 0(BX), Y0, Y0
+	VADDPS 32(BX), Y1, Y1
+	VADDPS 64(BX), Y2, Y2
+	VADDPS 96(BX), Y3, Y3
+	VADDPS 128(BX), Y4, Y4
+	VADDPS 160(BX), Y5, Y5
+	VADDPS 192(BX), Y6, Y6
+	VADDPS 224(BX), Y7, Y7
+
+alone:
 	MOVQ   c_base+64(FP), DX
 	CMPB   relu+144(FP), $0
 	JEQ    keep
@@ -11759,11 +12529,11 @@ keep:
 	VZEROUPPER
 	RET
 
-// func f64Rows6x8AVX2(rows int, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc int, cols int, from []float64, ldf int, start Start, bias []float64, next []float64, relu bool)
+// func f64Rows6x8AVX2(rows int, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc int, cols int, add []float64, ldadd int, start Start, bias []float64, next []float64, relu bool)
 TEXT ·f64Rows6x8AVX2(SB), NOSPLIT, $0-209
 	MOVQ start+152(FP), AX
-	MOVQ from_base+120(FP), DX
-	MOVQ ldf+144(FP), R8
+	MOVQ c_base+80(FP), DX
+	MOVQ ldc+104(FP), R8
 	SHLQ $3, R8
 	MOVQ rows+0(FP), BX
 	CMPQ BX, $6
@@ -11792,12 +12562,6 @@ some1:
 	JEQ     bycol1
 	VMOVUPD 0(DX), Y0
 	VMOVUPD 32(DX), Y1
-	CMPQ    AX, $1
-	JEQ     go1
-	VMOVUPD 0(BX), Y2
-	VMOVUPD 32(BX), Y3
-	VADDPD  Y2, Y0, Y0
-	VADDPD  Y3, Y1, Y1
 	JMP     go1
 
 byrow1:
@@ -11877,6 +12641,17 @@ single1:
 	JNZ          single1
 
 done1:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone1
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $3, R8
+	VMOVUPD 0(BX), Y2
+	VADDPD  Y2, Y0, Y0
+	VMOVUPD 32(BX), Y3
+	VADDPD  Y3, Y1, Y1
+
+alone1:
 	CMPB   relu+208(FP), $0
 	JEQ    keep1
 	VXORPS Y2, Y2, Y2
@@ -11912,14 +12687,6 @@ some2:
 	ADDQ    R8, DX
 	VMOVUPD 0(DX), Y2
 	VMOVUPD 32(DX), Y3
-	CMPQ    AX, $1
-	JEQ     go2
-	VMOVUPD 0(BX), Y4
-	VMOVUPD 32(BX), Y5
-	VADDPD  Y4, Y0, Y0
-	VADDPD  Y5, Y1, Y1
-	VADDPD  Y4, Y2, Y2
-	VADDPD  Y5, Y3, Y3
 	JMP     go2
 
 byrow2:
@@ -12018,6 +12785,22 @@ single2:
 	JNZ          single2
 
 done2:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone2
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $3, R8
+	VMOVUPD 0(BX), Y4
+	VADDPD  Y4, Y0, Y0
+	VMOVUPD 32(BX), Y5
+	VADDPD  Y5, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y6
+	VADDPD  Y6, Y2, Y2
+	VMOVUPD 32(BX), Y7
+	VADDPD  Y7, Y3, Y3
+
+alone2:
 	CMPB   relu+208(FP), $0
 	JEQ    keep2
 	VXORPS Y4, Y4, Y4
@@ -12063,16 +12846,6 @@ some3:
 	ADDQ    R8, DX
 	VMOVUPD 0(DX), Y4
 	VMOVUPD 32(DX), Y5
-	CMPQ    AX, $1
-	JEQ     go3
-	VMOVUPD 0(BX), Y6
-	VMOVUPD 32(BX), Y7
-	VADDPD  Y6, Y0, Y0
-	VADDPD  Y7, Y1, Y1
-	VADDPD  Y6, Y2, Y2
-	VADDPD  Y7, Y3, Y3
-	VADDPD  Y6, Y4, Y4
-	VADDPD  Y7, Y5, Y5
 	JMP     go3
 
 byrow3:
@@ -12190,6 +12963,27 @@ single3:
 	JNZ          single3
 
 done3:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone3
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $3, R8
+	VMOVUPD 0(BX), Y6
+	VADDPD  Y6, Y0, Y0
+	VMOVUPD 32(BX), Y7
+	VADDPD  Y7, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y8
+	VADDPD  Y8, Y2, Y2
+	VMOVUPD 32(BX), Y9
+	VADDPD  Y9, Y3, Y3
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y10
+	VADDPD  Y10, Y4, Y4
+	VMOVUPD 32(BX), Y11
+	VADDPD  Y11, Y5, Y5
+
+alone3:
 	CMPB   relu+208(FP), $0
 	JEQ    keep3
 	VXORPS Y6, Y6, Y6
@@ -12245,18 +13039,6 @@ some4:
 	ADDQ    R8, DX
 	VMOVUPD 0(DX), Y6
 	VMOVUPD 32(DX), Y7
-	CMPQ    AX, $1
-	JEQ     go4
-	VMOVUPD 0(BX), Y8
-	VMOVUPD 32(BX), Y9
-	VADDPD  Y8, Y0, Y0
-	VADDPD  Y9, Y1, Y1
-	VADDPD  Y8, Y2, Y2
-	VADDPD  Y9, Y3, Y3
-	VADDPD  Y8, Y4, Y4
-	VADDPD  Y9, Y5, Y5
-	VADDPD  Y8, Y6, Y6
-	VADDPD  Y9, Y7, Y7
 	JMP     go4
 
 byrow4:
@@ -12393,6 +13175,32 @@ single4:
 	JNZ          single4
 
 done4:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone4
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $3, R8
+	VMOVUPD 0(BX), Y8
+	VADDPD  Y8, Y0, Y0
+	VMOVUPD 32(BX), Y9
+	VADDPD  Y9, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y10
+	VADDPD  Y10, Y2, Y2
+	VMOVUPD 32(BX), Y11
+	VADDPD  Y11, Y3, Y3
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y12
+	VADDPD  Y12, Y4, Y4
+	VMOVUPD 32(BX), Y13
+	VADDPD  Y13, Y5, Y5
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y14
+	VADDPD  Y14, Y6, Y6
+	VMOVUPD 32(BX), Y15
+	VADDPD  Y15, Y7, Y7
+
+alone4:
 	CMPB   relu+208(FP), $0
 	JEQ    keep4
 	VXORPS Y8, Y8, Y8
@@ -12458,20 +13266,6 @@ some5:
 	ADDQ    R8, DX
 	VMOVUPD 0(DX), Y8
 	VMOVUPD 32(DX), Y9
-	CMPQ    AX, $1
-	JEQ     go5
-	VMOVUPD 0(BX), Y10
-	VMOVUPD 32(BX), Y11
-	VADDPD  Y10, Y0, Y0
-	VADDPD  Y11, Y1, Y1
-	VADDPD  Y10, Y2, Y2
-	VADDPD  Y11, Y3, Y3
-	VADDPD  Y10, Y4, Y4
-	VADDPD  Y11, Y5, Y5
-	VADDPD  Y10, Y6, Y6
-	VADDPD  Y11, Y7, Y7
-	VADDPD  Y10, Y8, Y8
-	VADDPD  Y11, Y9, Y9
 	JMP     go5
 
 byrow5:
@@ -12630,6 +13424,37 @@ single5:
 	JNZ          single5
 
 done5:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone5
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $3, R8
+	VMOVUPD 0(BX), Y10
+	VADDPD  Y10, Y0, Y0
+	VMOVUPD 32(BX), Y11
+	VADDPD  Y11, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y12
+	VADDPD  Y12, Y2, Y2
+	VMOVUPD 32(BX), Y13
+	VADDPD  Y13, Y3, Y3
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y14
+	VADDPD  Y14, Y4, Y4
+	VMOVUPD 32(BX), Y15
+	VADDPD  Y15, Y5, Y5
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y10
+	VADDPD  Y10, Y6, Y6
+	VMOVUPD 32(BX), Y11
+	VADDPD  Y11, Y7, Y7
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y12
+	VADDPD  Y12, Y8, Y8
+	VMOVUPD 32(BX), Y13
+	VADDPD  Y13, Y9, Y9
+
+alone5:
 	CMPB   relu+208(FP), $0
 	JEQ    keep5
 	VXORPS Y10, Y10, Y10
@@ -12705,22 +13530,6 @@ some6:
 	ADDQ    R8, DX
 	VMOVUPD 0(DX), Y10
 	VMOVUPD 32(DX), Y11
-	CMPQ    AX, $1
-	JEQ     go6
-	VMOVUPD 0(BX), Y12
-	VMOVUPD 32(BX), Y13
-	VADDPD  Y12, Y0, Y0
-	VADDPD  Y13, Y1, Y1
-	VADDPD  Y12, Y2, Y2
-	VADDPD  Y13, Y3, Y3
-	VADDPD  Y12, Y4, Y4
-	VADDPD  Y13, Y5, Y5
-	VADDPD  Y12, Y6, Y6
-	VADDPD  Y13, Y7, Y7
-	VADDPD  Y12, Y8, Y8
-	VADDPD  Y13, Y9, Y9
-	VADDPD  Y12, Y10, Y10
-	VADDPD  Y13, Y11, Y11
 	JMP     go6
 
 byrow6:
@@ -12898,6 +13707,42 @@ single6:
 	JNZ          single6
 
 done6:
+	MOVQ    add_base+120(FP), BX
+	TESTQ   BX, BX
+	JZ      alone6
+	MOVQ    ldadd+144(FP), R8
+	SHLQ    $3, R8
+	VMOVUPD 0(BX), Y12
+	VADDPD  Y12, Y0, Y0
+	VMOVUPD 32(BX), Y13
+	VADDPD  Y13, Y1, Y1
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y14
+	VADDPD  Y14, Y2, Y2
+	VMOVUPD 32(BX), Y15
+	VADDPD  Y15, Y3, Y3
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y12
+	VADDPD  Y12, Y4, Y4
+	VMOVUPD 32(BX), Y13
+	VADDPD  Y13, Y5, Y5
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y14
+	VADDPD  Y14, Y6, Y6
+	VMOVUPD 32(BX), Y15
+	VADDPD  Y15, Y7, Y7
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y12
+	VADDPD  Y12, Y8, Y8
+	VMOVUPD 32(BX), Y13
+	VADDPD  Y13, Y9, Y9
+	ADDQ    R8, BX
+	VMOVUPD 0(BX), Y14
+	VADDPD  Y14, Y10, Y10
+	VMOVUPD 32(BX), Y15
+	VADDPD  Y15, Y11, Y11
+
+alone6:
 	CMPB   relu+208(FP), $0
 	JEQ    keep6
 	VXORPS Y12, Y12, Y12
@@ -12938,7 +13783,7 @@ keep6:
 	VZEROUPPER
 	RET
 
-// func f64Thin1x32AVX2(k int, a []float64, b []float64, panel int, c []float64, from []float64, start Start, bias []float64, relu bool)
+// func f64Thin1x32AVX2(k int, a []float64, b []float64, panel int, c []float64, add []float64, start Start, bias []float64, relu bool)
 TEXT ·f64Thin1x32AVX2(SB), NOSPLIT, $0-145
 	MOVQ   start+112(FP), AX
 	CMPQ   AX, $0
@@ -12959,7 +13804,7 @@ some:
 	JEQ     byrow
 	CMPQ    AX, $3
 	JEQ     bycol
-	MOVQ    from_base+88(FP), DX
+	MOVQ    c_base+64(FP), DX
 	VMOVUPD 0(DX), Y0
 	VMOVUPD 32(DX), Y1
 	VMOVUPD 64(DX), Y2
@@ -12968,16 +13813,6 @@ some:
 	VMOVUPD 160(DX), Y5
 	VMOVUPD 192(DX), Y6
 	VMOVUPD 224(DX), Y7
-	CMPQ    AX, $1
-	JEQ     go
-	VADDPD  0(BX), Y0, Y0
-	VADDPD  32(BX), Y1, Y1
-	VADDPD  64(BX), Y2, Y2
-	VADDPD  96(BX), Y3, Y3
-	VADDPD  128(BX), Y4, Y4
-	VADDPD  160(BX), Y5, Y5
-	VADDPD  192(BX), Y6, Y6
-	VADDPD  224(BX), Y7, Y7
 	JMP     go
 
 byrow:
@@ -13075,6 +13910,19 @@ single:
 	JNZ          single
 
 done:
+	MOVQ   add_base+88(FP), BX
+	TESTQ  BX, BX
+	JZ     alone
+	VADDPD 0(BX), Y0, Y0
+	VADDPD 32(BX), Y1, Y1
+	VADDPD 64(BX), Y2, Y2
+	VADDPD 96(BX), Y3, Y3
+	VADDPD 128(BX), Y4, Y4
+	VADDPD 160(BX), Y5, Y5
+	VADDPD 192(BX), Y6, Y6
+	VADDPD 224(BX), Y7, Y7
+
+alone:
 	MOVQ   c_base+64(FP), DX
 	CMPB   relu+144(FP), $0
 	JEQ    keep

@@ -19,9 +19,6 @@ const (
 	FromC
 	FromRowBias
 	FromColBias
-	// fromBoth is FromC with the bias of a column added: what a product with a
-	// residual and a bias starts from.
-	fromBoth
 )
 
 // A Tile computes up to Rows x Cols elements of C from a, whose step k holds
@@ -37,14 +34,15 @@ type TileA[T Float] func(rows, k int, a []T, aOff []int, b []T, bStep int, c []T
 type TileB[T Float] func(rows, k int, a []T, aStep int, b []T, bOff []int, c []T, ldc, cols int, start Start, bias []T, relu bool)
 
 // A RowsTile computes up to Rows x Cols elements of C from rows of a, lda
-// apart, and b, whose step k holds the columns side by side. FromC reads from,
-// whose rows are ldf apart. The memory at next is fetched meanwhile, k/4 lines
-// of 64 bytes; it may lie anywhere. b must hold Cols columns in every step.
-type RowsTile[T Float] func(rows, k int, a []T, lda int, b []T, bStep int, c []T, ldc, cols int, from []T, ldf int, start Start, bias, next []T, relu bool)
+// apart, and b, whose step k holds the columns side by side. To the sums it
+// adds the elements of add, whose rows are ldadd apart; nil: none. The memory at
+// next is fetched meanwhile, k/4 lines of 64 bytes; it may lie anywhere. b must
+// hold Cols columns in every step.
+type RowsTile[T Float] func(rows, k int, a []T, lda int, b []T, bStep int, c []T, ldc, cols int, add []T, ldadd int, start Start, bias, next []T, relu bool)
 
 // A ThinTile computes the 4·Cols elements of one row of C from four packed
-// panels of b that are panel elements apart.
-type ThinTile[T Float] func(k int, a, b []T, panel int, c, from []T, start Start, bias []T, relu bool)
+// panels of b that are panel elements apart, and adds add to them; nil: none.
+type ThinTile[T Float] func(k int, a, b []T, panel int, c, add []T, start Start, bias []T, relu bool)
 
 // A Table is everything in which the tiers differ. All functions of all
 // tables give the same bits.

@@ -152,24 +152,32 @@ func f64TileB6x8AVX2(rows, k int, a []float64, aStep int, b []float64, bOff []in
 	e.store(8, c, ldc, rows, cols)
 }
 
-func f32RowsTile6x16AVX2(rows, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc, cols int, from []float32, ldf int, start Start, bias, next []float32, relu bool) {
+func f32RowsTile6x16AVX2(rows, k int, a []float32, lda int, b []float32, bStep int, c []float32, ldc, cols int, add []float32, ldadd int, start Start, bias, next []float32, relu bool) {
 	if cols >= 16 {
-		f32Rows6x16AVX2(rows, k, a, lda, b, bStep, c, ldc, cols, from, ldf, start, bias, next, relu)
+		f32Rows6x16AVX2(rows, k, a, lda, b, bStep, c, ldc, cols, add, ldadd, start, bias, next, relu)
 		return
 	}
 	var e edge[float32]
-	beginFrom(e.c[:], 16, rows, cols, from, ldf, start, bias)
-	f32Rows6x16AVX2(rows, k, a, lda, b, bStep, e.c[:], 16, 16, e.c[:], 16, FromC, nil, next, relu)
+	e.load(16, c, ldc, rows, cols, start, bias)
+	f32Rows6x16AVX2(rows, k, a, lda, b, bStep, e.c[:], 16, 16, nil, 0, FromC, nil, next, relu && add == nil)
+	if add != nil {
+		plus(e.c[:], 16, rows, cols, add, ldadd)
+		end(e.c[:], 16, rows, cols, relu)
+	}
 	e.store(16, c, ldc, rows, cols)
 }
 
-func f64RowsTile6x8AVX2(rows, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc, cols int, from []float64, ldf int, start Start, bias, next []float64, relu bool) {
+func f64RowsTile6x8AVX2(rows, k int, a []float64, lda int, b []float64, bStep int, c []float64, ldc, cols int, add []float64, ldadd int, start Start, bias, next []float64, relu bool) {
 	if cols >= 8 {
-		f64Rows6x8AVX2(rows, k, a, lda, b, bStep, c, ldc, cols, from, ldf, start, bias, next, relu)
+		f64Rows6x8AVX2(rows, k, a, lda, b, bStep, c, ldc, cols, add, ldadd, start, bias, next, relu)
 		return
 	}
 	var e edge[float64]
-	beginFrom(e.c[:], 8, rows, cols, from, ldf, start, bias)
-	f64Rows6x8AVX2(rows, k, a, lda, b, bStep, e.c[:], 8, 8, e.c[:], 8, FromC, nil, next, relu)
+	e.load(8, c, ldc, rows, cols, start, bias)
+	f64Rows6x8AVX2(rows, k, a, lda, b, bStep, e.c[:], 8, 8, nil, 0, FromC, nil, next, relu && add == nil)
+	if add != nil {
+		plus(e.c[:], 8, rows, cols, add, ldadd)
+		end(e.c[:], 8, rows, cols, relu)
+	}
 	e.store(8, c, ldc, rows, cols)
 }

@@ -273,13 +273,13 @@ func (l *Layer[T]) recur(s *blockStep[T], first, last int, states, c []T, ldc in
 			from = bias[j:]
 		}
 		if l.Batch == 1 && j+4*l.cols <= n {
-			t.ThinTile(k, states, panel, k*l.cols, c[j:], c[j:], start, from, false)
+			t.ThinTile(k, states, panel, k*l.cols, c[j:], nil, start, from, false)
 			j += 3 * l.cols
 			continue
 		}
 		for i := 0; i < l.Batch; i += t.Rows {
 			to := c[i*ldc+j:]
-			t.RowsTile(min(t.Rows, l.Batch-i), k, states[i*l.hidden:], l.hidden, panel, l.cols, to, ldc, l.cols, to, ldc, start, from, panel, false)
+			t.RowsTile(min(t.Rows, l.Batch-i), k, states[i*l.hidden:], l.hidden, panel, l.cols, to, ldc, l.cols, nil, 0, start, from, panel, false)
 		}
 	}
 }
