@@ -124,6 +124,9 @@ func (b lowering) padding(mask, batch, total *onnx.Value, e onnx.ElemType) (*onn
 
 // within says which of total keys lie before the ends in mask, and behind the starts that may follow them.
 func (b lowering) within(mask, total *onnx.Value) (*onnx.Value, error) {
+	if r, err := b.rank(b.in(0)); err != nil || r == 0 {
+		return nil, onnx.Invalidf("expected an input of rank 3, received %v", b.in(0).Type)
+	}
 	batch, length := b.in(0).Type.Shape[0], mask.Type.Shape[0]
 	keys := b.cast(b.count(total), onnx.Int32)
 	column := func(v *onnx.Value) *onnx.Value { return b.unsqueezed(v, 1, 2, 3) }

@@ -110,7 +110,7 @@ func tryDefect(s *seed, d defect) (kind string, err error) {
 // defects lists the ways to spoil the node of m.
 func defects(m *onnx.Model, feeds map[string]onnx.Object) []defect {
 	n := m.Graph.Nodes[0]
-	facts, _ := schema.Lookup(n.Domain, n.OpType, n.Opset())
+	facts := factsOf(n)
 	list := []defect{{
 		kind: "attribute", name: "unknown attribute", mustFail: true,
 		spoil: func(n *onnx.Node, _ map[string]onnx.Object) bool {
