@@ -193,14 +193,12 @@ func (g *windowGen) tap(i int, at string) {
 func (g *windowGen) finish() {
 	switch g.kind {
 	case windowMax:
-		if g.mask {
-			g.p("VBROADCASTSS outer<>+4(SB), %s", g.v(8))
-		}
+		g.p("VBROADCASTSS outer<>+4(SB), %s", g.v(8))
 		for i := range windowPixels {
 			if g.mask {
 				g.p("KNOTW K%d, K%d\nVMOVAPS %s, K%d, %s", 1+i, 1+i, g.v(8), 1+i, g.v(i))
 			} else {
-				g.p("VORPS %s, %s, %s", g.v(4+i), g.v(i), g.v(i))
+				g.p("VBLENDVPS %s, %s, %s, %s", g.v(4+i), g.v(8), g.v(i), g.v(i))
 			}
 		}
 	case windowMean:

@@ -223,7 +223,7 @@ func (g *poolRowGen) store() {
 	case g.kind == rowMax && g.mask:
 		g.p("KNOTW K4, K4\nVBROADCASTSS outer<>+4(SB), K4, Z0")
 	case g.kind == rowMax:
-		g.p("VORPS Y1, Y0, Y0")
+		g.p("VBROADCASTSS outer<>+4(SB), Y2\nVBLENDVPS Y1, Y2, Y0, Y0")
 	}
 	if g.mask {
 		g.p("VMOVUPS Z0, K3, (DX)")

@@ -200,10 +200,11 @@ oneTap:
 	JNZ     oneRow
 
 finish:
-	VORPS Y4, Y0, Y0
-	VORPS Y5, Y1, Y1
-	VORPS Y6, Y2, Y2
-	VORPS Y7, Y3, Y3
+	VBROADCASTSS outer<>+4(SB), Y8
+	VBLENDVPS    Y4, Y8, Y0, Y0
+	VBLENDVPS    Y5, Y8, Y1, Y1
+	VBLENDVPS    Y6, Y8, Y2, Y2
+	VBLENDVPS    Y7, Y8, Y3, Y3
 
 write:
 	MOVQ    32(R13), BX

@@ -474,22 +474,23 @@ row:
 	MOVQ taps+24(FP), R12
 
 tap:
-	VMASKMOVPS (BX), Y10, Y2
-	VMAXPS     Y0, Y2, Y0
-	VCMPPS     $3, Y2, Y2, Y2
-	VORPS      Y2, Y1, Y1
-	ADDQ       R10, BX
-	DECQ       R12
-	JNZ        tap
-	ADDQ       R9, AX
-	DECQ       R11
-	JNZ        row
-	VORPS      Y1, Y0, Y0
-	VMASKMOVPS Y0, Y10, (DX)
-	ADDQ       $32, SI
-	ADDQ       $32, DX
-	SUBQ       $8, CX
-	JG         loop
+	VMASKMOVPS   (BX), Y10, Y2
+	VMAXPS       Y0, Y2, Y0
+	VCMPPS       $3, Y2, Y2, Y2
+	VORPS        Y2, Y1, Y1
+	ADDQ         R10, BX
+	DECQ         R12
+	JNZ          tap
+	ADDQ         R9, AX
+	DECQ         R11
+	JNZ          row
+	VBROADCASTSS outer<>+4(SB), Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMASKMOVPS   Y0, Y10, (DX)
+	ADDQ         $32, SI
+	ADDQ         $32, DX
+	SUBQ         $8, CX
+	JG           loop
 
 done:
 	VZEROUPPER
@@ -656,25 +657,26 @@ row:
 	MOVQ taps+24(FP), R12
 
 tap:
-	VMASKMOVPS (BX), Y7, Y2
-	VMASKMOVPS 32(BX), Y8, Y3
-	VSHUFPS    $0x88, Y3, Y2, Y2
-	VPERMPD    $0xD8, Y2, Y2
-	VMAXPS     Y0, Y2, Y0
-	VCMPPS     $3, Y2, Y2, Y2
-	VORPS      Y2, Y1, Y1
-	ADDQ       R10, BX
-	DECQ       R12
-	JNZ        tap
-	ADDQ       R9, AX
-	DECQ       R11
-	JNZ        row
-	VORPS      Y1, Y0, Y0
-	VMASKMOVPS Y0, Y10, (DX)
-	ADDQ       $64, SI
-	ADDQ       $32, DX
-	SUBQ       $8, CX
-	JG         loop
+	VMASKMOVPS   (BX), Y7, Y2
+	VMASKMOVPS   32(BX), Y8, Y3
+	VSHUFPS      $0x88, Y3, Y2, Y2
+	VPERMPD      $0xD8, Y2, Y2
+	VMAXPS       Y0, Y2, Y0
+	VCMPPS       $3, Y2, Y2, Y2
+	VORPS        Y2, Y1, Y1
+	ADDQ         R10, BX
+	DECQ         R12
+	JNZ          tap
+	ADDQ         R9, AX
+	DECQ         R11
+	JNZ          row
+	VBROADCASTSS outer<>+4(SB), Y2
+	VBLENDVPS    Y1, Y2, Y0, Y0
+	VMASKMOVPS   Y0, Y10, (DX)
+	ADDQ         $64, SI
+	ADDQ         $32, DX
+	SUBQ         $8, CX
+	JG           loop
 
 done:
 	VZEROUPPER
