@@ -123,7 +123,16 @@ func (p *preparer) takeGradients(g *onnx.Graph) error {
 	return err
 }
 
+// maxGradients bounds the gradients of a model: each looks at the whole graph.
+const maxGradients = 1000
+
 func (p *preparer) takeGradient(n *onnx.Node) error {
+	if err := p.o.err(); err != nil {
+		return err
+	}
+	if p.gradients++; p.gradients > maxGradients {
+		return &onnx.LimitError{Limit: "gradients asked for by name", Value: maxGradients, Asked: int64(p.gradients), Unit: "gradients"}
+	}
 	g := n.Graph()
 	k := n.NumIn() / 2
 	points, of, y := n.Inputs()[:k], n.Inputs()[k:2*k], n.In(2*k)

@@ -1,6 +1,8 @@
 package rewrite_test
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/gneiss-ml/gneiss/internal/ops"
@@ -102,6 +104,30 @@ func TestPrepare_gradientRandom(t *testing.T) {
 	}`, 1)
 	require.Equal(t, got[0], got[1])
 	require.NotEqual(t, float32(64), got[0])
+}
+
+func TestPrepare_gradientLimits(t *testing.T) {
+	prepare := func(text string) error {
+		m, err := onnx.ParseText(trainingImports + text)
+		require.NoError(t, err)
+		_, err = rewrite.Prepare(m, ops.All, rewrite.Options{})
+		return err
+	}
+	var limit *onnx.LimitError
+	one := `d = ai.onnx.preview.training.Gradient <xs = ["x"], y = "y"> (x) `
+	var many strings.Builder
+	for i := range 1001 {
+		many.WriteString(strings.Replace(one, "d =", fmt.Sprintf("d%d =", i), 1))
+	}
+	require.ErrorAs(t, prepare(`g (float x) => (float d0) { y = Mul (x, x) `+many.String()+`}`), &limit)
+	require.Equal(t, "gradients asked for by name", limit.Limit)
+	// Each gradient of a gradient is twice as long at least.
+	deep := `g (float x) => (float d0) { p0 = Exp (x) `
+	for i := range 40 {
+		deep += fmt.Sprintf(`s%d = Mul (p%d, p%d) p%d = ai.onnx.preview.training.Gradient <xs = ["x"], y = "s%d"> (x) `, i, i, i, i+1, i)
+	}
+	require.ErrorAs(t, prepare(deep+`d0 = Identity (p40) }`), &limit)
+	require.Equal(t, "nodes after inlining", limit.Limit)
 }
 
 func TestPrepare_gradientRefuses(t *testing.T) {

@@ -98,6 +98,7 @@ type preparer struct {
 	checked      bool                 // nodes have been held against their schemas; autodiff may have added outputs since
 	inner        bool                 // inside a subgraph, whose types the enclosing node has inferred
 	hoist        bool                 // a pass has put initializers into subgraphs
+	gradients    int                  // asked for by name so far
 }
 
 // stamp writes the version that each node means into the node and lets the graph mean the newest ones, so that nodes which
