@@ -2,10 +2,10 @@ package rewrite
 
 import "github.com/gneiss-ml/gneiss/onnx"
 
-// fuseProducts lets MatMul with a bias apply an activation while its results are in a near cache: act(x·W + bias). A residual is
-// not fused although MatMulAdd could take one: its sums would start from it, and each of their thousands of steps would round at
-// the size of the residual instead of the product's, which made the errors of encoders ten times greater.
+// fuseProducts lets MatMul with a bias add a tensor of its result's shape and apply an activation while its results are in a near
+// cache: act(x·W + bias + residual).
 func (p *optimiser) fuseProducts(g *onnx.Graph) {
+	p.merge(g, "Add", p.fuseProductResidual)
 	for _, opType := range []string{"Gelu", "Swish", "Sigmoid", "Tanh"} {
 		p.merge(g, opType, p.fuseProductActivation)
 	}
@@ -18,6 +18,22 @@ func (p *optimiser) plainProduct(v *onnx.Value, reader *onnx.Node) bool {
 	}
 	n := v.Node()
 	return n.Attr("activation") == nil && n.Attr("relu") == nil
+}
+
+// fuseProductResidual makes a MatMulAdd and the Add of a tensor of the same shape one operator. Of two products the later one
+// takes the other's result.
+func (p *optimiser) fuseProductResidual(add *onnx.Node) bool {
+	for i := range 2 {
+		y, r := add.In(1-i), add.In(i)
+		if y == r || !p.plainProduct(y, add) || y.Node().NumIn() != 3 || !sameShape(y, r) {
+			continue
+		}
+		n := y.Node()
+		n.AddIn(r)
+		p.takeOver(n, add, "MatMulAdd")
+		return true
+	}
+	return false
 }
 
 // fuseProductActivation makes a MatMulAdd and the activation of its result one operator.

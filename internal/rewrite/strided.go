@@ -189,10 +189,15 @@ func (a *attention) rows(v *onnx.Value, turned bool) func() *onnx.Value {
 		return nil
 	}
 	return func() *onnx.Value {
-		x := s.base
+		x, shape := s.base, slices.Clone(base)
 		if row != width {
-			x = a.reshape(x, batch*length, row)
-			x = a.add("Slice", []int{batch * length, width}, x, a.ints(int64(s.offset)), a.ints(int64(s.offset+width)), a.ints(1))
+			if last := len(shape) - 1; shape[last] != row {
+				shape = []int{batch * length, row}
+				x = a.reshape(x, shape...)
+			}
+			last := len(shape) - 1
+			shape[last] = width
+			x = a.add("Slice", shape, x, a.ints(int64(s.offset)), a.ints(int64(s.offset+width)), a.ints(int64(last)))
 		}
 		return a.reshape(x, batch, length, width)
 	}
