@@ -323,4 +323,3 @@ func emptied(n *onnx.Node, feeds map[string]onnx.Object, size int) bool {
 	}
 	return true
 }
-
