@@ -47,6 +47,8 @@ func (j *job[T]) cutRows(threads int) {
 		if int64(j.panelsB) < want && threads > 1 {
 			j.chunk = min(j.chunk, max(parts(j.panelsA, parts(int(want), j.panelsB)), chunkLeast))
 		}
+	case j.byChunk && int64(parts(j.panelsA, j.chunk))*int64(j.panelsB) >= want:
+		// Smaller chunks would read all of B more often.
 	case threads > 1:
 		most = max(min(most, total/want), 1)
 		j.chunk = int(min(int64(j.chunk), most))
@@ -111,7 +113,7 @@ func (j *job[T]) panelRows(worker, p, lo, hi int) {
 			}
 			start, bias := j.start(i0, j0, k0)
 			add := j.residual(i0, j0, last)
-			next := j.next(b, p+j.group, q, k0, kLen)
+			next := j.next(b, p+j.group, q, lo, hi, k0, kLen)
 			t.RowsTile(i1-i0, kLen, a, j.a.Stride, b, bStep, j.c[i0*j.ldc+j0:], j.ldc, cols, add, j.e.ResidualStride, start, bias, next, last && j.e.ReLU)
 		}
 		if k0+kLen >= j.k {
@@ -157,10 +159,14 @@ func (j *job[T]) residual(i0, j0 int, last bool) []T {
 	return j.e.Residual[i0*j.e.ResidualStride+j0:]
 }
 
-// next is the part of panel p of B that the tiles of panel q of A fetch.
-func (j *job[T]) next(b []T, p, q, k0, kLen int) []T {
+// next is the part of panel p of B that the tiles of panel q of A fetch, of
+// those that the same thread will go through first, lo to hi or all.
+func (j *job[T]) next(b []T, p, q, lo, hi, k0, kLen int) []T {
 	if !j.b.Packed || p >= j.panelsB || kLen == 0 {
 		return b
 	}
-	return j.b.Data[p*j.t.Cols*j.k+k0*j.t.Cols+q*(kLen*j.t.Cols/j.panelsA):]
+	if !j.byChunk {
+		lo, hi = 0, j.panelsA
+	}
+	return j.b.Data[p*j.t.Cols*j.k+k0*j.t.Cols+(q-lo)*(kLen*j.t.Cols/(hi-lo)):]
 }
