@@ -23,8 +23,7 @@ const (
 
 // A Tile computes up to Rows x Cols elements of C from a, whose step k holds
 // the rows side by side, and b, whose step k holds the columns side by side.
-// b must hold Cols columns in every step even where cols is less, if the
-// table says ReadsAll.
+// b must hold Cols columns in every step even where cols is less.
 type Tile[T Float] func(rows, k int, a []T, aStep int, b []T, bStep int, c []T, ldc, cols int, start Start, bias []T, relu bool)
 
 // A TileA is a Tile that finds step p of a at aOff[p].
@@ -57,7 +56,8 @@ type Table[T Float] struct {
 	TileA TileA[T]
 	TileB TileB[T]
 	// Wide is a Tile of one row and exactly WideCols columns.
-	Wide     Tile[T]
+	Wide Tile[T]
+	// RowsTile reads A where it is; ThinTile is for one row and a packed B.
 	RowsTile RowsTile[T]
 	ThinTile ThinTile[T]
 	// Transpose sets dst[c*ldd+r] to src[r*lds+c] for rows x cols elements.
