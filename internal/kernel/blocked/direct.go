@@ -144,7 +144,7 @@ func (p *direct) run(team *parallel.Team, x, weights []float32, e *Epilogue, y, 
 		copy(scratch, e.Bias[:p.m])
 		j.e.Bias = scratch[:n]
 	}
-	if p.images*p.groups*p.panels*p.work < p.t.grain {
+	if p.images*p.groups*p.panels*p.work < 2*p.t.grain {
 		team = nil
 	}
 	j.share(team.Threads())

@@ -153,7 +153,7 @@ func (p *Quantized) Run(team *parallel.Team, x, packed []byte, yZero uint8, y []
 	j.p, j.x, j.y, j.zero = p, numbers(x), numbers(y), yZero
 	j.w, j.starts, j.scales = p.sections(packed[:p.PackedBytes()])
 	j.cut.direct = &p.direct
-	if p.images*p.groups*p.panels*p.work < p.t.grain {
+	if p.images*p.groups*p.panels*p.work < 2*p.t.grain {
 		team = nil
 	}
 	j.cut.share(team.Threads())

@@ -87,6 +87,9 @@ type winogradTable struct {
 	// meanwhile, aheadStep in 4 steps. narrow is for panels of one block.
 	product, narrow func(times, rows, blocks int, v []float32, vStep int, u, m []float32, mStep, ahead, aheadStep int, more bool)
 	transforms      [2]winogradTransforms // of the forms
+	// alone is the multiplications of a direct convolution, about 20 microseconds of this one, below which a second thread does
+	// not pay.
+	alone int64
 }
 
 // winogradTransforms are the two passes of each transform of one form.

@@ -104,6 +104,9 @@ func (w *winograd) run(team *parallel.Team, x, weights []float32, e *Epilogue, y
 	if w.tiles == 0 {
 		return
 	}
+	if int64(w.g.N)*int64(w.g.Pixels())*int64(w.g.Weights()) < w.t.alone {
+		team = nil
+	}
 	threads := team.Threads()
 	j := w.jobs.Take()
 	defer w.jobs.Give(j)
