@@ -87,6 +87,7 @@ const (
 	shareA     = 512 << 10 // bytes of A that should stay in L2
 	fewRows    = 8         // with fewer, the time goes by the size of B
 	afterCols  = 4         // panels of B in a task with After
+	afterBytes = 256 << 10 // bytes of C in a task with After
 )
 
 // Mul computes C = A·B for A of m x k, B of k x n and C of m x n elements with

@@ -56,7 +56,11 @@ func (j *job[T]) cutRows(threads int) {
 	}
 	if j.e.After != nil && !j.packB && j.group < afterCols {
 		j.group = min(afterCols, j.panelsB)
-		j.chunk = max(min(j.chunk, int(most)/j.group), 1)
+		near := afterBytes / int(unsafe.Sizeof(*new(T))) / (j.group * j.t.Cols * j.t.Rows)
+		if threads > 1 && !j.byChunk {
+			near = min(near, int(most)/j.group)
+		}
+		j.chunk = max(min(j.chunk, near), 1)
 	}
 	j.chunks, j.groups = parts(j.panelsA, j.chunk), parts(j.panelsB, j.group)
 }
