@@ -54,7 +54,9 @@ var opAttentionGrad = opdef.Def{
 }
 
 func attentionGradStep[T gemm.Float](c *opdef.Compile) (opdef.Step, error) {
-	fresh := func() *attend[T] { return &attend[T]{layer: attention.Layer[T]{Table: gemmTable[T](c.Generic), Vec: vecTable(c.Generic)}} }
+	fresh := func() *attend[T] {
+		return &attend[T]{layer: attention.Layer[T]{Table: gemmTable[T](c.Generic), Vec: vecTable(c.Generic)}}
+	}
 	return opdef.Step{
 		Scratch: func(b *opdef.Bound) int { return fresh().scratch(c.Node, b, true) },
 		Cost:    func(b *opdef.Bound) opdef.Cost { return fresh().cost(c.Node, b, 3) },

@@ -89,7 +89,9 @@ func rowNormStep[T norm.Float](c *opdef.Compile, of rowGeometry, center bool) (o
 	epsilon := float64(c.Node.Float("epsilon", 1e-5))
 	return opdef.Step{
 		Alias: []opdef.Alias{{Out: 0, In: 0}},
-		State: func() any { return &rowNorm[T]{Rows: norm.Rows[T]{Center: center, Epsilon: epsilon, Table: vecTable(c.Generic)}} },
+		State: func() any {
+			return &rowNorm[T]{Rows: norm.Rows[T]{Center: center, Epsilon: epsilon, Table: vecTable(c.Generic)}}
+		},
 		Run: func(r *opdef.Run) (err error) {
 			s, shape := r.State.(*rowNorm[T]), r.In[0].Shape
 			if err := s.rows(of, shape); err != nil {
@@ -225,7 +227,9 @@ func rowNormGradStep[T norm.Float](c *opdef.Compile, of rowGeometry, center bool
 	epsilon := float64(c.Node.Float("epsilon", 1e-5))
 	return opdef.Step{
 		Alias: []opdef.Alias{{Out: 0, In: 0}},
-		State: func() any { return &rowNorm[T]{Rows: norm.Rows[T]{Center: center, Epsilon: epsilon, Table: vecTable(c.Generic)}} },
+		State: func() any {
+			return &rowNorm[T]{Rows: norm.Rows[T]{Center: center, Epsilon: epsilon, Table: vecTable(c.Generic)}}
+		},
 		Run: func(r *opdef.Run) (err error) {
 			s, shape := r.State.(*rowNorm[T]), r.In[1].Shape
 			if err := s.rows(of, shape); err != nil {

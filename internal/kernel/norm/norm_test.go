@@ -161,10 +161,14 @@ func TestRows(t *testing.T) {
 		} {
 			x, scale, bias := random(r, c.count*c.size), random(r, c.groups*c.size), random(r, c.groups*c.size)
 			z := func() []float64 { return make([]float64, c.count) }
-			s := Rows[float64]{Count: c.count, Size: c.size, Groups: c.groups, Inner: c.inner, Center: center, Epsilon: 1e-5,
-				X: x, Y: make([]float64, len(x)), Scale: scale, Bias: bias, Mean: z(), Inv: z()}
-			n := Rows[float32]{Count: c.count, Size: c.size, Groups: c.groups, Inner: c.inner, Center: center, Epsilon: 1e-5,
-				X: narrow(x), Y: make([]float32, len(x)), Scale: narrow(scale), Bias: narrow(bias), Mean: z(), Inv: z()}
+			s := Rows[float64]{
+				Count: c.count, Size: c.size, Groups: c.groups, Inner: c.inner, Center: center, Epsilon: 1e-5,
+				X: x, Y: make([]float64, len(x)), Scale: scale, Bias: bias, Mean: z(), Inv: z(),
+			}
+			n := Rows[float32]{
+				Count: c.count, Size: c.size, Groups: c.groups, Inner: c.inner, Center: center, Epsilon: 1e-5,
+				X: narrow(x), Y: make([]float32, len(x)), Scale: narrow(scale), Bias: narrow(bias), Mean: z(), Inv: z(),
+			}
 			s.Forward(nil)
 			n.Forward(nil)
 			for i, got := range s.Y {
@@ -200,7 +204,9 @@ func normalized(x []float64, i int, center bool) float64 {
 }
 
 func TestRows_allocations(t *testing.T) {
-	s := Rows[float32]{Count: 4, Size: 64, Groups: 1, Inner: 1, Center: true, X: make([]float32, 256), Y: make([]float32, 256),
-		Scale: make([]float32, 64), Mean: make([]float64, 4), Inv: make([]float64, 4)}
+	s := Rows[float32]{
+		Count: 4, Size: 64, Groups: 1, Inner: 1, Center: true, X: make([]float32, 256), Y: make([]float32, 256),
+		Scale: make([]float32, 64), Mean: make([]float64, 4), Inv: make([]float64, 4),
+	}
 	require.Zero(t, testing.AllocsPerRun(5, func() { s.Forward(nil) }))
 }
