@@ -3,6 +3,7 @@ package ops
 import (
 	"math"
 
+	"github.com/gneiss-ml/gneiss/internal/kernel/blocked"
 	"github.com/gneiss-ml/gneiss/internal/opdef"
 	"github.com/gneiss-ml/gneiss/onnx"
 )
@@ -39,6 +40,9 @@ func compileQuantize(c *opdef.Compile) (opdef.Step, error) {
 			precision = onnx.Float32
 		}
 	}
+	if s, ok := byteScale(c, to); ok && precision == onnx.Float32 {
+		return quantizeBytes(s), nil
+	}
 	round := roundedTo(precision)
 	if familyOf(to) == wideFloat {
 		return quantStep(c, to, func(q *quantizer, p *parts, lo int, v []float64) {
@@ -64,4 +68,28 @@ func compileQuantize(c *opdef.Compile) (opdef.Step, error) {
 			v[i] = saturated(y+zero, least, most)
 		}
 	})
+}
+
+// byteScale is the constant scale with which float32 becomes uint8, for the fast kernel.
+func byteScale(c *opdef.Compile, to onnx.ElemType) (s blocked.Scale, ok bool) {
+	step, zero := c.Const(1), c.Const(2)
+	if c.Generic || to != onnx.Uint8 || c.Elem(0) != onnx.Float32 || step == nil || step.Elem != onnx.Float32 || len(step.Shape) > 0 ||
+		c.Node.In(2) != nil && (zero == nil || len(zero.Shape) > 0) || c.Node.Int("block_size", 0) != 0 {
+		return s, false
+	}
+	s.Step = onnx.Data[float32](step)[0]
+	if zero != nil {
+		s.Zero = onnx.Data[uint8](zero)[0]
+	}
+	return s, true
+}
+
+func quantizeBytes(s blocked.Scale) opdef.Step {
+	return opdef.Step{
+		State: func() any { return new(blocked.ByteRounding) },
+		Run: func(r *opdef.Run) error {
+			r.State.(*blocked.ByteRounding).Run(r.Team, nil, r.Out[0].Data, opdef.Of[float32](r.In[0]), s)
+			return nil
+		},
+	}
 }

@@ -9,9 +9,11 @@ import (
 func blockedQuant() error {
 	f := newFile("blocked")
 	f.p("#include \"go_asm.h\"\n")
-	f.quantTile(quant512, 2, 32)
-	f.quantTile(quant512, 1, 16)
-	f.quantTile(quantAVX2, 2, 16)
+	for _, steps := range []int{4, 1} {
+		f.quantTile(quant512, 2, 32, steps)
+		f.quantTile(quant512, 1, 16, steps)
+		f.quantTile(quantAVX2, 2, 16, steps)
+	}
 	f.quantRows()
 	return f.write(filepath.Join("..", "blocked"), "quant")
 }
@@ -27,11 +29,17 @@ var (
 // With VNNI a step is one instruction. Without, the bytes of x are split into
 // words of even and of odd channels, which weights of 16 bits match: Y13 and
 // Y14 hold them, Y15 the mask, and Y12 a product.
-type quantGen struct{ *directGen }
+type quantGen struct {
+	*directGen
+	steps int // of a block: 1 if there are no more than four channels
+}
 
-func (f *file) quantTile(set isa, vecs, width int) {
-	g := &quantGen{&directGen{file: f, isa: set, vecs: vecs, width: width}}
+func (f *file) quantTile(set isa, vecs, width, steps int) {
+	g := &quantGen{&directGen{file: f, isa: set, vecs: vecs, width: width}, steps}
 	g.fn = fmt.Sprintf("u8Conv%dx%d%s", set.rows, width, set.name)
+	if steps == 1 {
+		g.fn = fmt.Sprintf("u8Conv%dx%dFew%s", set.rows, width, set.name)
+	}
 	g.d("// %s is quantGeneric for 1 to %d pixels and %d output channels.\n//", g.fn, set.rows, width)
 	g.d("//go:noescape\nfunc %s(t *quantTile)\n", g.fn)
 	g.p("// func %s(t *quantTile)", g.fn)
@@ -68,10 +76,10 @@ func (g *quantGen) body(r int) {
 	g.p("%s:\nMOVQ R13, R12\nMOVQ %s, AX", l("row"), g.at("cols"))
 	g.p("%s:\nMOVQ R12, SI\nMOVQ R12, R8\nADDQ %s, R8\nMOVQ %s, BX", l("col"), g.at("xSecond"), g.at("channels"))
 	g.p("PCALIGN $64\n%s:", l("block"))
-	for u := range 4 {
+	for u := range g.steps {
 		g.step(r, u)
 	}
-	g.p("ADDQ %s, SI\nADDQ %s, R8\nADDQ $%d, DI\nDECQ BX\nJNZ %s", g.at("channelStep"), g.at("channelStep"), 4*g.stepBytes(), l("block"))
+	g.p("ADDQ %s, SI\nADDQ %s, R8\nADDQ $%d, DI\nDECQ BX\nJNZ %s", g.at("channelStep"), g.at("channelStep"), g.steps*g.stepBytes(), l("block"))
 	g.p("ADDQ %s, R12\nDECQ AX\nJNZ %s", g.at("colStep"), l("col"))
 	g.p("ADDQ %s, R13\nADDQ %s, DI\nDECQ left-8(SP)\nJNZ %s", g.at("rowStep"), g.at("wSkip"), l("row"))
 	g.p("%s:", l("done"))
@@ -190,9 +198,22 @@ func (f *file) quantRows() {
 		a, b := 2*half, 2*half+1
 		f.p("VPMOVZXBD %d(SI), Y%d\nVPMOVZXBD %d(DX), Y%d", 8*half, a, 8*half, b)
 		f.p("VPSUBD Y13, Y%d, Y%d\nVPSUBD Y14, Y%d, Y%d\nVCVTDQ2PS Y%d, Y%d\nVCVTDQ2PS Y%d, Y%d", a, a, b, b, a, a, b, b)
-		f.p("VMULPS Y8, Y%d, Y%d\nVMULPS Y9, Y%d, Y%d\nVADDPS Y%d, Y%d, Y%d\nVDIVPS Y10, Y%d, Y%d", a, a, b, b, b, a, a, a, a)
+		f.p("VMULPS Y8, Y%d, Y%d\nVMULPS Y9, Y%d, Y%d\nVADDPS Y%d, Y%d, Y%d\nVMULPS Y10, Y%d, Y%d", a, a, b, b, b, a, a, a, a)
 		f.p("VMAXPS Y11, Y%d, Y%d\nVMINPS Y12, Y%d, Y%d\nVCVTPS2DQ Y%d, Y%d\nVPADDD Y15, Y%d, Y%d", a, a, a, a, a, a, a, a)
 	}
 	f.p("VPACKUSDW Y2, Y0, Y0\nVPERMQ $0xd8, Y0, Y0\nVEXTRACTI128 $1, Y0, X1\nVPACKUSWB X1, X0, X0\nVMOVDQU X0, (DI)")
-	f.p("ADDQ $16, SI\nADDQ $16, DX\nADDQ $16, DI\nDECQ CX\nJNZ loop\nend:\nVZEROUPPER\nRET")
+	f.p("ADDQ $16, SI\nADDQ $16, DX\nADDQ $16, DI\nDECQ CX\nJNZ loop\nend:\nVZEROUPPER\nRET\n")
+
+	f.d("// u8QuantizeAVX2 is quantizeRow for n numbers, a multiple of 16.\n//\n//go:noescape\nfunc u8QuantizeAVX2(n int, y []byte, x []float32, s *quantSum)\n")
+	f.p("// func u8QuantizeAVX2(n int, y []byte, x []float32, s *quantSum)\nTEXT ·u8QuantizeAVX2(SB), NOSPLIT, $0-64")
+	f.p("MOVQ n+0(FP), CX\nMOVQ y_base+8(FP), DI\nMOVQ x_base+32(FP), SI\nMOVQ s+56(FP), BX")
+	f.p("VBROADCASTSS quantSum_yScale(BX), Y8\nVBROADCASTSS quantSum_low(BX), Y9\nVBROADCASTSS quantSum_high(BX), Y10\nVPBROADCASTD quantSum_yZero(BX), Y11")
+	f.p("SHRQ $4, CX\nJZ end\nloop:")
+	for half := range 2 {
+		a := 2 * half
+		f.p("VMOVUPS %d(SI), Y%d\nVDIVPS Y8, Y%d, Y%d\nVCMPPS $7, Y%d, Y%d, Y4\nVANDPS Y4, Y%d, Y%d", 32*half, a, a, a, a, a, a, a) // NaN becomes 0
+		f.p("VMAXPS Y9, Y%d, Y%d\nVMINPS Y10, Y%d, Y%d\nVCVTPS2DQ Y%d, Y%d\nVPADDD Y11, Y%d, Y%d", a, a, a, a, a, a, a, a)
+	}
+	f.p("VPACKUSDW Y2, Y0, Y0\nVPERMQ $0xd8, Y0, Y0\nVEXTRACTI128 $1, Y0, X1\nVPACKUSWB X1, X0, X0\nVMOVDQU X0, (DI)")
+	f.p("ADDQ $64, SI\nADDQ $16, DI\nDECQ CX\nJNZ loop\nend:\nVZEROUPPER\nRET")
 }

@@ -20,6 +20,7 @@ import (
 type Quantized struct {
 	direct
 	q    quantTable
+	few  bool // no more than four channels: their block has one step
 	jobs parallel.FreeList[quantJob]
 }
 
@@ -41,6 +42,9 @@ func NewQuantized(t *Table, g *conv.Geometry) *Quantized {
 	}
 	p.lay(g, &s)
 	p.steps = roundUp(p.cg, Lanes) / quad
+	if p.few = p.cg <= quad; p.few {
+		p.steps = 1
+	}
 	p.panels = (p.mg + p.t.width - 1) / p.t.width
 	p.cut(&s)
 	return p
@@ -182,10 +186,10 @@ func (j *quantJob) tilesOf(panel, first, end int) {
 	group, m := panel/p.panels, panel%p.panels*p.t.width
 	width := p.t.panel(m, p.mg)
 	lane := group*Blocks(p.mg)*Lanes + m
-	t := quantTile{zero: int32(j.zero), scale: j.scales[lane:][:width]}
+	t := quantTile{zero: int32(j.zero), scale: j.scales[lane:][:width], few: p.few}
 	t.yBlock = 4 * p.yBlock
 	t.low, t.high = -float32(j.zero), math.MaxUint8-float32(j.zero)
-	t.channels, t.channelStep = p.steps/words, 4*p.xPixels
+	t.channels, t.channelStep = max(p.steps/words, 1), 4*p.xPixels
 	w := j.w[group*p.panelWords(Blocks(p.mg)*Lanes)+p.panelWords(m):]
 	x0 := group * (p.cg / Lanes) * p.xPixels
 	y0 := (group*(p.mg/Lanes) + m/Lanes) * p.yBlock

@@ -19,6 +19,21 @@ func u8Conv14x16VNNI(t *quantTile)
 //go:noescape
 func u8Conv5x16AVX2(t *quantTile)
 
+// u8Conv14x32FewVNNI is quantGeneric for 1 to 14 pixels and 32 output channels.
+//
+//go:noescape
+func u8Conv14x32FewVNNI(t *quantTile)
+
+// u8Conv14x16FewVNNI is quantGeneric for 1 to 14 pixels and 16 output channels.
+//
+//go:noescape
+func u8Conv14x16FewVNNI(t *quantTile)
+
+// u8Conv5x16FewAVX2 is quantGeneric for 1 to 5 pixels and 16 output channels.
+//
+//go:noescape
+func u8Conv5x16FewAVX2(t *quantTile)
+
 // u8MaxAVX2 sets y[i] to the greatest of a[i] and b[i] for n bytes, a multiple of 16.
 //
 //go:noescape
@@ -33,3 +48,8 @@ func u8MaxWindowsAVX2(n, taps, stride int, y, x []byte)
 //
 //go:noescape
 func u8AddAVX2(n int, y, a, b []byte, s *quantSum)
+
+// u8QuantizeAVX2 is quantizeRow for n numbers, a multiple of 16.
+//
+//go:noescape
+func u8QuantizeAVX2(n int, y []byte, x []float32, s *quantSum)

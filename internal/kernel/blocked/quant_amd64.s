@@ -7998,6 +7998,5802 @@ end5:
 	VZEROUPPER
 	RET
 
+// func u8Conv14x32FewVNNI(t *quantTile)
+TEXT ·u8Conv14x32FewVNNI(SB), NOSPLIT, $32-8
+	MOVQ t+0(FP), DX
+	MOVQ directTile_x(DX), BX
+	MOVQ BX, x-16(SP)
+	MOVQ $0, y-24(SP)
+	MOVQ directTile_repeats(DX), BX
+	MOVQ BX, repeats-32(SP)
+	MOVQ directTile_pixels(DX), BX
+	CMPQ BX, $14
+	JEQ  pixels14
+	CMPQ BX, $13
+	JEQ  pixels13
+	CMPQ BX, $12
+	JEQ  pixels12
+	CMPQ BX, $11
+	JEQ  pixels11
+	CMPQ BX, $10
+	JEQ  pixels10
+	CMPQ BX, $9
+	JEQ  pixels9
+	CMPQ BX, $8
+	JEQ  pixels8
+	CMPQ BX, $7
+	JEQ  pixels7
+	CMPQ BX, $6
+	JEQ  pixels6
+	CMPQ BX, $5
+	JEQ  pixels5
+	CMPQ BX, $4
+	JEQ  pixels4
+	CMPQ BX, $3
+	JEQ  pixels3
+	CMPQ BX, $2
+	JEQ  pixels2
+
+pixels1:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done1
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row1:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col1:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block1:
+	VMOVDQU32    0(DI), Z2
+	VMOVDQU32    64(DI), Z3
+	VPBROADCASTD 0(SI), Z4
+	VPDPBUSD     Z2, Z4, Z0
+	VPDPBUSD     Z3, Z4, Z1
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block1
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col1
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row1
+
+done1:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VBROADCASTSS directTile_low(DX), Z2
+	VBROADCASTSS directTile_high(DX), Z3
+	VPBROADCASTD quantTile_zero(DX), Z4
+	VMAXPS       Z2, Z0, Z0
+	VMINPS       Z3, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z4, Z0, Z0
+	VMAXPS       Z2, Z1, Z1
+	VMINPS       Z3, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z4, Z1, Z1
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end1
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels1
+
+end1:
+	VZEROUPPER
+	RET
+
+pixels2:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done2
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row2:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col2:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block2:
+	VMOVDQU32    0(DI), Z4
+	VMOVDQU32    64(DI), Z5
+	VPBROADCASTD 0(SI), Z6
+	VPDPBUSD     Z4, Z6, Z0
+	VPDPBUSD     Z5, Z6, Z1
+	VPBROADCASTD 0(R8), Z7
+	VPDPBUSD     Z4, Z7, Z2
+	VPDPBUSD     Z5, Z7, Z3
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block2
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col2
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row2
+
+done2:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VBROADCASTSS directTile_low(DX), Z4
+	VBROADCASTSS directTile_high(DX), Z5
+	VPBROADCASTD quantTile_zero(DX), Z6
+	VMAXPS       Z4, Z0, Z0
+	VMINPS       Z5, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z6, Z0, Z0
+	VMAXPS       Z4, Z1, Z1
+	VMINPS       Z5, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z6, Z1, Z1
+	VMAXPS       Z4, Z2, Z2
+	VMINPS       Z5, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z6, Z2, Z2
+	VMAXPS       Z4, Z3, Z3
+	VMINPS       Z5, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z6, Z3, Z3
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end2
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels2
+
+end2:
+	VZEROUPPER
+	RET
+
+pixels3:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done3
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row3:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col3:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block3:
+	VMOVDQU32    0(DI), Z6
+	VMOVDQU32    64(DI), Z7
+	VPBROADCASTD 0(SI), Z8
+	VPDPBUSD     Z6, Z8, Z0
+	VPDPBUSD     Z7, Z8, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z9
+	VPDPBUSD     Z6, Z9, Z2
+	VPDPBUSD     Z7, Z9, Z3
+	VPBROADCASTD 0(R8), Z10
+	VPDPBUSD     Z6, Z10, Z4
+	VPDPBUSD     Z7, Z10, Z5
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block3
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col3
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row3
+
+done3:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VBROADCASTSS directTile_low(DX), Z6
+	VBROADCASTSS directTile_high(DX), Z7
+	VPBROADCASTD quantTile_zero(DX), Z8
+	VMAXPS       Z6, Z0, Z0
+	VMINPS       Z7, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z8, Z0, Z0
+	VMAXPS       Z6, Z1, Z1
+	VMINPS       Z7, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z8, Z1, Z1
+	VMAXPS       Z6, Z2, Z2
+	VMINPS       Z7, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z8, Z2, Z2
+	VMAXPS       Z6, Z3, Z3
+	VMINPS       Z7, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z8, Z3, Z3
+	VMAXPS       Z6, Z4, Z4
+	VMINPS       Z7, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z8, Z4, Z4
+	VMAXPS       Z6, Z5, Z5
+	VMINPS       Z7, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z8, Z5, Z5
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end3
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels3
+
+end3:
+	VZEROUPPER
+	RET
+
+pixels4:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done4
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row4:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col4:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block4:
+	VMOVDQU32    0(DI), Z8
+	VMOVDQU32    64(DI), Z9
+	VPBROADCASTD 0(SI), Z10
+	VPDPBUSD     Z8, Z10, Z0
+	VPDPBUSD     Z9, Z10, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z11
+	VPDPBUSD     Z8, Z11, Z2
+	VPDPBUSD     Z9, Z11, Z3
+	VPBROADCASTD 0(R8), Z12
+	VPDPBUSD     Z8, Z12, Z4
+	VPDPBUSD     Z9, Z12, Z5
+	VPBROADCASTD 0(R8)(R9*1), Z13
+	VPDPBUSD     Z8, Z13, Z6
+	VPDPBUSD     Z9, Z13, Z7
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block4
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col4
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row4
+
+done4:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VBROADCASTSS directTile_low(DX), Z8
+	VBROADCASTSS directTile_high(DX), Z9
+	VPBROADCASTD quantTile_zero(DX), Z10
+	VMAXPS       Z8, Z0, Z0
+	VMINPS       Z9, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z10, Z0, Z0
+	VMAXPS       Z8, Z1, Z1
+	VMINPS       Z9, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z10, Z1, Z1
+	VMAXPS       Z8, Z2, Z2
+	VMINPS       Z9, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z10, Z2, Z2
+	VMAXPS       Z8, Z3, Z3
+	VMINPS       Z9, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z10, Z3, Z3
+	VMAXPS       Z8, Z4, Z4
+	VMINPS       Z9, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z10, Z4, Z4
+	VMAXPS       Z8, Z5, Z5
+	VMINPS       Z9, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z10, Z5, Z5
+	VMAXPS       Z8, Z6, Z6
+	VMINPS       Z9, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z10, Z6, Z6
+	VMAXPS       Z8, Z7, Z7
+	VMINPS       Z9, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z10, Z7, Z7
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end4
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels4
+
+end4:
+	VZEROUPPER
+	RET
+
+pixels5:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done5
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row5:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col5:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block5:
+	VMOVDQU32    0(DI), Z10
+	VMOVDQU32    64(DI), Z11
+	VPBROADCASTD 0(SI), Z12
+	VPDPBUSD     Z10, Z12, Z0
+	VPDPBUSD     Z11, Z12, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z13
+	VPDPBUSD     Z10, Z13, Z2
+	VPDPBUSD     Z11, Z13, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z14
+	VPDPBUSD     Z10, Z14, Z4
+	VPDPBUSD     Z11, Z14, Z5
+	VPBROADCASTD 0(R8), Z15
+	VPDPBUSD     Z10, Z15, Z6
+	VPDPBUSD     Z11, Z15, Z7
+	VPBROADCASTD 0(R8)(R9*1), Z16
+	VPDPBUSD     Z10, Z16, Z8
+	VPDPBUSD     Z11, Z16, Z9
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block5
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col5
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row5
+
+done5:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VBROADCASTSS directTile_low(DX), Z10
+	VBROADCASTSS directTile_high(DX), Z11
+	VPBROADCASTD quantTile_zero(DX), Z12
+	VMAXPS       Z10, Z0, Z0
+	VMINPS       Z11, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VMAXPS       Z10, Z1, Z1
+	VMINPS       Z11, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VMAXPS       Z10, Z2, Z2
+	VMINPS       Z11, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VMAXPS       Z10, Z3, Z3
+	VMINPS       Z11, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VMAXPS       Z10, Z4, Z4
+	VMINPS       Z11, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z12, Z4, Z4
+	VMAXPS       Z10, Z5, Z5
+	VMINPS       Z11, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z12, Z5, Z5
+	VMAXPS       Z10, Z6, Z6
+	VMINPS       Z11, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMAXPS       Z10, Z7, Z7
+	VMINPS       Z11, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMAXPS       Z10, Z8, Z8
+	VMINPS       Z11, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMAXPS       Z10, Z9, Z9
+	VMINPS       Z11, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end5
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels5
+
+end5:
+	VZEROUPPER
+	RET
+
+pixels6:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done6
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row6:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col6:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block6:
+	VMOVDQU32    0(DI), Z12
+	VMOVDQU32    64(DI), Z13
+	VPBROADCASTD 0(SI), Z14
+	VPDPBUSD     Z12, Z14, Z0
+	VPDPBUSD     Z13, Z14, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z15
+	VPDPBUSD     Z12, Z15, Z2
+	VPDPBUSD     Z13, Z15, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z16
+	VPDPBUSD     Z12, Z16, Z4
+	VPDPBUSD     Z13, Z16, Z5
+	VPBROADCASTD 0(R8), Z17
+	VPDPBUSD     Z12, Z17, Z6
+	VPDPBUSD     Z13, Z17, Z7
+	VPBROADCASTD 0(R8)(R9*1), Z18
+	VPDPBUSD     Z12, Z18, Z8
+	VPDPBUSD     Z13, Z18, Z9
+	VPBROADCASTD 0(R8)(R9*2), Z19
+	VPDPBUSD     Z12, Z19, Z10
+	VPDPBUSD     Z13, Z19, Z11
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block6
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col6
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row6
+
+done6:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VBROADCASTSS directTile_low(DX), Z12
+	VBROADCASTSS directTile_high(DX), Z13
+	VPBROADCASTD quantTile_zero(DX), Z14
+	VMAXPS       Z12, Z0, Z0
+	VMINPS       Z13, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z14, Z0, Z0
+	VMAXPS       Z12, Z1, Z1
+	VMINPS       Z13, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z14, Z1, Z1
+	VMAXPS       Z12, Z2, Z2
+	VMINPS       Z13, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z14, Z2, Z2
+	VMAXPS       Z12, Z3, Z3
+	VMINPS       Z13, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z14, Z3, Z3
+	VMAXPS       Z12, Z4, Z4
+	VMINPS       Z13, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z14, Z4, Z4
+	VMAXPS       Z12, Z5, Z5
+	VMINPS       Z13, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z14, Z5, Z5
+	VMAXPS       Z12, Z6, Z6
+	VMINPS       Z13, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z14, Z6, Z6
+	VMAXPS       Z12, Z7, Z7
+	VMINPS       Z13, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z14, Z7, Z7
+	VMAXPS       Z12, Z8, Z8
+	VMINPS       Z13, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z14, Z8, Z8
+	VMAXPS       Z12, Z9, Z9
+	VMINPS       Z13, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z14, Z9, Z9
+	VMAXPS       Z12, Z10, Z10
+	VMINPS       Z13, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z14, Z10, Z10
+	VMAXPS       Z12, Z11, Z11
+	VMINPS       Z13, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z14, Z11, Z11
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end6
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels6
+
+end6:
+	VZEROUPPER
+	RET
+
+pixels7:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z1, Z13
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done7
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row7:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col7:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block7:
+	VMOVDQU32    0(DI), Z14
+	VMOVDQU32    64(DI), Z15
+	VPBROADCASTD 0(SI), Z16
+	VPDPBUSD     Z14, Z16, Z0
+	VPDPBUSD     Z15, Z16, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z17
+	VPDPBUSD     Z14, Z17, Z2
+	VPDPBUSD     Z15, Z17, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z18
+	VPDPBUSD     Z14, Z18, Z4
+	VPDPBUSD     Z15, Z18, Z5
+	VPBROADCASTD 0(SI)(R10*1), Z19
+	VPDPBUSD     Z14, Z19, Z6
+	VPDPBUSD     Z15, Z19, Z7
+	VPBROADCASTD 0(R8), Z20
+	VPDPBUSD     Z14, Z20, Z8
+	VPDPBUSD     Z15, Z20, Z9
+	VPBROADCASTD 0(R8)(R9*1), Z21
+	VPDPBUSD     Z14, Z21, Z10
+	VPDPBUSD     Z15, Z21, Z11
+	VPBROADCASTD 0(R8)(R9*2), Z22
+	VPDPBUSD     Z14, Z22, Z12
+	VPDPBUSD     Z15, Z22, Z13
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block7
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col7
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row7
+
+done7:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       64(BX), Z13, Z13
+	VBROADCASTSS directTile_low(DX), Z14
+	VBROADCASTSS directTile_high(DX), Z15
+	VPBROADCASTD quantTile_zero(DX), Z16
+	VMAXPS       Z14, Z0, Z0
+	VMINPS       Z15, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z16, Z0, Z0
+	VMAXPS       Z14, Z1, Z1
+	VMINPS       Z15, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z16, Z1, Z1
+	VMAXPS       Z14, Z2, Z2
+	VMINPS       Z15, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z16, Z2, Z2
+	VMAXPS       Z14, Z3, Z3
+	VMINPS       Z15, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z16, Z3, Z3
+	VMAXPS       Z14, Z4, Z4
+	VMINPS       Z15, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z16, Z4, Z4
+	VMAXPS       Z14, Z5, Z5
+	VMINPS       Z15, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z16, Z5, Z5
+	VMAXPS       Z14, Z6, Z6
+	VMINPS       Z15, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z16, Z6, Z6
+	VMAXPS       Z14, Z7, Z7
+	VMINPS       Z15, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z16, Z7, Z7
+	VMAXPS       Z14, Z8, Z8
+	VMINPS       Z15, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z16, Z8, Z8
+	VMAXPS       Z14, Z9, Z9
+	VMINPS       Z15, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z16, Z9, Z9
+	VMAXPS       Z14, Z10, Z10
+	VMINPS       Z15, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z16, Z10, Z10
+	VMAXPS       Z14, Z11, Z11
+	VMINPS       Z15, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z16, Z11, Z11
+	VMAXPS       Z14, Z12, Z12
+	VMINPS       Z15, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z16, Z12, Z12
+	VMAXPS       Z14, Z13, Z13
+	VMINPS       Z15, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z16, Z13, Z13
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z12, (BX)
+	VPMOVDB      Z13, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end7
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels7
+
+end7:
+	VZEROUPPER
+	RET
+
+pixels8:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z1, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z1, Z15
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done8
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row8:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col8:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block8:
+	VMOVDQU32    0(DI), Z16
+	VMOVDQU32    64(DI), Z17
+	VPBROADCASTD 0(SI), Z18
+	VPDPBUSD     Z16, Z18, Z0
+	VPDPBUSD     Z17, Z18, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z19
+	VPDPBUSD     Z16, Z19, Z2
+	VPDPBUSD     Z17, Z19, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z20
+	VPDPBUSD     Z16, Z20, Z4
+	VPDPBUSD     Z17, Z20, Z5
+	VPBROADCASTD 0(SI)(R10*1), Z21
+	VPDPBUSD     Z16, Z21, Z6
+	VPDPBUSD     Z17, Z21, Z7
+	VPBROADCASTD 0(R8), Z22
+	VPDPBUSD     Z16, Z22, Z8
+	VPDPBUSD     Z17, Z22, Z9
+	VPBROADCASTD 0(R8)(R9*1), Z23
+	VPDPBUSD     Z16, Z23, Z10
+	VPDPBUSD     Z17, Z23, Z11
+	VPBROADCASTD 0(R8)(R9*2), Z24
+	VPDPBUSD     Z16, Z24, Z12
+	VPDPBUSD     Z17, Z24, Z13
+	VPBROADCASTD 0(R8)(R10*1), Z25
+	VPDPBUSD     Z16, Z25, Z14
+	VPDPBUSD     Z17, Z25, Z15
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block8
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col8
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row8
+
+done8:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       64(BX), Z13, Z13
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       0(BX), Z14, Z14
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       64(BX), Z15, Z15
+	VBROADCASTSS directTile_low(DX), Z16
+	VBROADCASTSS directTile_high(DX), Z17
+	VPBROADCASTD quantTile_zero(DX), Z18
+	VMAXPS       Z16, Z0, Z0
+	VMINPS       Z17, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z18, Z0, Z0
+	VMAXPS       Z16, Z1, Z1
+	VMINPS       Z17, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z18, Z1, Z1
+	VMAXPS       Z16, Z2, Z2
+	VMINPS       Z17, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z18, Z2, Z2
+	VMAXPS       Z16, Z3, Z3
+	VMINPS       Z17, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z18, Z3, Z3
+	VMAXPS       Z16, Z4, Z4
+	VMINPS       Z17, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z18, Z4, Z4
+	VMAXPS       Z16, Z5, Z5
+	VMINPS       Z17, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z18, Z5, Z5
+	VMAXPS       Z16, Z6, Z6
+	VMINPS       Z17, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z18, Z6, Z6
+	VMAXPS       Z16, Z7, Z7
+	VMINPS       Z17, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z18, Z7, Z7
+	VMAXPS       Z16, Z8, Z8
+	VMINPS       Z17, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z18, Z8, Z8
+	VMAXPS       Z16, Z9, Z9
+	VMINPS       Z17, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z18, Z9, Z9
+	VMAXPS       Z16, Z10, Z10
+	VMINPS       Z17, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z18, Z10, Z10
+	VMAXPS       Z16, Z11, Z11
+	VMINPS       Z17, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z18, Z11, Z11
+	VMAXPS       Z16, Z12, Z12
+	VMINPS       Z17, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z18, Z12, Z12
+	VMAXPS       Z16, Z13, Z13
+	VMINPS       Z17, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z18, Z13, Z13
+	VMAXPS       Z16, Z14, Z14
+	VMINPS       Z17, Z14, Z14
+	VCVTPS2DQ    Z14, Z14
+	VPADDD       Z18, Z14, Z14
+	VMAXPS       Z16, Z15, Z15
+	VMINPS       Z17, Z15, Z15
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z18, Z15, Z15
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z12, (BX)
+	VPMOVDB      Z13, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z14, (BX)
+	VPMOVDB      Z15, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end8
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels8
+
+end8:
+	VZEROUPPER
+	RET
+
+pixels9:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z1, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z1, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z1, Z17
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done9
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row9:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col9:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block9:
+	VMOVDQU32    0(DI), Z18
+	VMOVDQU32    64(DI), Z19
+	VPBROADCASTD 0(SI), Z20
+	VPDPBUSD     Z18, Z20, Z0
+	VPDPBUSD     Z19, Z20, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z21
+	VPDPBUSD     Z18, Z21, Z2
+	VPDPBUSD     Z19, Z21, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z22
+	VPDPBUSD     Z18, Z22, Z4
+	VPDPBUSD     Z19, Z22, Z5
+	VPBROADCASTD 0(SI)(R10*1), Z23
+	VPDPBUSD     Z18, Z23, Z6
+	VPDPBUSD     Z19, Z23, Z7
+	VPBROADCASTD 0(SI)(R9*4), Z24
+	VPDPBUSD     Z18, Z24, Z8
+	VPDPBUSD     Z19, Z24, Z9
+	VPBROADCASTD 0(R8), Z25
+	VPDPBUSD     Z18, Z25, Z10
+	VPDPBUSD     Z19, Z25, Z11
+	VPBROADCASTD 0(R8)(R9*1), Z26
+	VPDPBUSD     Z18, Z26, Z12
+	VPDPBUSD     Z19, Z26, Z13
+	VPBROADCASTD 0(R8)(R9*2), Z27
+	VPDPBUSD     Z18, Z27, Z14
+	VPDPBUSD     Z19, Z27, Z15
+	VPBROADCASTD 0(R8)(R10*1), Z28
+	VPDPBUSD     Z18, Z28, Z16
+	VPDPBUSD     Z19, Z28, Z17
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block9
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col9
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row9
+
+done9:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       64(BX), Z13, Z13
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       0(BX), Z14, Z14
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       64(BX), Z15, Z15
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       0(BX), Z16, Z16
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       64(BX), Z17, Z17
+	VBROADCASTSS directTile_low(DX), Z18
+	VBROADCASTSS directTile_high(DX), Z19
+	VPBROADCASTD quantTile_zero(DX), Z20
+	VMAXPS       Z18, Z0, Z0
+	VMINPS       Z19, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z20, Z0, Z0
+	VMAXPS       Z18, Z1, Z1
+	VMINPS       Z19, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z20, Z1, Z1
+	VMAXPS       Z18, Z2, Z2
+	VMINPS       Z19, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z20, Z2, Z2
+	VMAXPS       Z18, Z3, Z3
+	VMINPS       Z19, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z20, Z3, Z3
+	VMAXPS       Z18, Z4, Z4
+	VMINPS       Z19, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z20, Z4, Z4
+	VMAXPS       Z18, Z5, Z5
+	VMINPS       Z19, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z20, Z5, Z5
+	VMAXPS       Z18, Z6, Z6
+	VMINPS       Z19, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z20, Z6, Z6
+	VMAXPS       Z18, Z7, Z7
+	VMINPS       Z19, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z20, Z7, Z7
+	VMAXPS       Z18, Z8, Z8
+	VMINPS       Z19, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z20, Z8, Z8
+	VMAXPS       Z18, Z9, Z9
+	VMINPS       Z19, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z20, Z9, Z9
+	VMAXPS       Z18, Z10, Z10
+	VMINPS       Z19, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z20, Z10, Z10
+	VMAXPS       Z18, Z11, Z11
+	VMINPS       Z19, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z20, Z11, Z11
+	VMAXPS       Z18, Z12, Z12
+	VMINPS       Z19, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z20, Z12, Z12
+	VMAXPS       Z18, Z13, Z13
+	VMINPS       Z19, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z20, Z13, Z13
+	VMAXPS       Z18, Z14, Z14
+	VMINPS       Z19, Z14, Z14
+	VCVTPS2DQ    Z14, Z14
+	VPADDD       Z20, Z14, Z14
+	VMAXPS       Z18, Z15, Z15
+	VMINPS       Z19, Z15, Z15
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z20, Z15, Z15
+	VMAXPS       Z18, Z16, Z16
+	VMINPS       Z19, Z16, Z16
+	VCVTPS2DQ    Z16, Z16
+	VPADDD       Z20, Z16, Z16
+	VMAXPS       Z18, Z17, Z17
+	VMINPS       Z19, Z17, Z17
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z20, Z17, Z17
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z12, (BX)
+	VPMOVDB      Z13, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z14, (BX)
+	VPMOVDB      Z15, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z16, (BX)
+	VPMOVDB      Z17, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end9
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels9
+
+end9:
+	VZEROUPPER
+	RET
+
+pixels10:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z1, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z1, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z1, Z17
+	VMOVAPS Z0, Z18
+	VMOVAPS Z1, Z19
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done10
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row10:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col10:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block10:
+	VMOVDQU32    0(DI), Z20
+	VMOVDQU32    64(DI), Z21
+	VPBROADCASTD 0(SI), Z22
+	VPDPBUSD     Z20, Z22, Z0
+	VPDPBUSD     Z21, Z22, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z23
+	VPDPBUSD     Z20, Z23, Z2
+	VPDPBUSD     Z21, Z23, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z24
+	VPDPBUSD     Z20, Z24, Z4
+	VPDPBUSD     Z21, Z24, Z5
+	VPBROADCASTD 0(SI)(R10*1), Z25
+	VPDPBUSD     Z20, Z25, Z6
+	VPDPBUSD     Z21, Z25, Z7
+	VPBROADCASTD 0(SI)(R9*4), Z26
+	VPDPBUSD     Z20, Z26, Z8
+	VPDPBUSD     Z21, Z26, Z9
+	VPBROADCASTD 0(R8), Z27
+	VPDPBUSD     Z20, Z27, Z10
+	VPDPBUSD     Z21, Z27, Z11
+	VPBROADCASTD 0(R8)(R9*1), Z28
+	VPDPBUSD     Z20, Z28, Z12
+	VPDPBUSD     Z21, Z28, Z13
+	VPBROADCASTD 0(R8)(R9*2), Z29
+	VPDPBUSD     Z20, Z29, Z14
+	VPDPBUSD     Z21, Z29, Z15
+	VPBROADCASTD 0(R8)(R10*1), Z30
+	VPDPBUSD     Z20, Z30, Z16
+	VPDPBUSD     Z21, Z30, Z17
+	VPBROADCASTD 0(R8)(R9*4), Z31
+	VPDPBUSD     Z20, Z31, Z18
+	VPDPBUSD     Z21, Z31, Z19
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block10
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col10
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row10
+
+done10:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       64(BX), Z13, Z13
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       0(BX), Z14, Z14
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       64(BX), Z15, Z15
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       0(BX), Z16, Z16
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       64(BX), Z17, Z17
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       0(BX), Z18, Z18
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       64(BX), Z19, Z19
+	VBROADCASTSS directTile_low(DX), Z20
+	VBROADCASTSS directTile_high(DX), Z21
+	VPBROADCASTD quantTile_zero(DX), Z22
+	VMAXPS       Z20, Z0, Z0
+	VMINPS       Z21, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z22, Z0, Z0
+	VMAXPS       Z20, Z1, Z1
+	VMINPS       Z21, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z22, Z1, Z1
+	VMAXPS       Z20, Z2, Z2
+	VMINPS       Z21, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z22, Z2, Z2
+	VMAXPS       Z20, Z3, Z3
+	VMINPS       Z21, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z22, Z3, Z3
+	VMAXPS       Z20, Z4, Z4
+	VMINPS       Z21, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z22, Z4, Z4
+	VMAXPS       Z20, Z5, Z5
+	VMINPS       Z21, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z22, Z5, Z5
+	VMAXPS       Z20, Z6, Z6
+	VMINPS       Z21, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z22, Z6, Z6
+	VMAXPS       Z20, Z7, Z7
+	VMINPS       Z21, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z22, Z7, Z7
+	VMAXPS       Z20, Z8, Z8
+	VMINPS       Z21, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z22, Z8, Z8
+	VMAXPS       Z20, Z9, Z9
+	VMINPS       Z21, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z22, Z9, Z9
+	VMAXPS       Z20, Z10, Z10
+	VMINPS       Z21, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z22, Z10, Z10
+	VMAXPS       Z20, Z11, Z11
+	VMINPS       Z21, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z22, Z11, Z11
+	VMAXPS       Z20, Z12, Z12
+	VMINPS       Z21, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z22, Z12, Z12
+	VMAXPS       Z20, Z13, Z13
+	VMINPS       Z21, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z22, Z13, Z13
+	VMAXPS       Z20, Z14, Z14
+	VMINPS       Z21, Z14, Z14
+	VCVTPS2DQ    Z14, Z14
+	VPADDD       Z22, Z14, Z14
+	VMAXPS       Z20, Z15, Z15
+	VMINPS       Z21, Z15, Z15
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z22, Z15, Z15
+	VMAXPS       Z20, Z16, Z16
+	VMINPS       Z21, Z16, Z16
+	VCVTPS2DQ    Z16, Z16
+	VPADDD       Z22, Z16, Z16
+	VMAXPS       Z20, Z17, Z17
+	VMINPS       Z21, Z17, Z17
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z22, Z17, Z17
+	VMAXPS       Z20, Z18, Z18
+	VMINPS       Z21, Z18, Z18
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       Z22, Z18, Z18
+	VMAXPS       Z20, Z19, Z19
+	VMINPS       Z21, Z19, Z19
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       Z22, Z19, Z19
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z12, (BX)
+	VPMOVDB      Z13, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z14, (BX)
+	VPMOVDB      Z15, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z16, (BX)
+	VPMOVDB      Z17, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z18, (BX)
+	VPMOVDB      Z19, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end10
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels10
+
+end10:
+	VZEROUPPER
+	RET
+
+pixels11:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z1, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z1, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z1, Z17
+	VMOVAPS Z0, Z18
+	VMOVAPS Z1, Z19
+	VMOVAPS Z0, Z20
+	VMOVAPS Z1, Z21
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done11
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row11:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col11:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block11:
+	VMOVDQU32    0(DI), Z22
+	VMOVDQU32    64(DI), Z23
+	VPBROADCASTD 0(SI), Z24
+	VPDPBUSD     Z22, Z24, Z0
+	VPDPBUSD     Z23, Z24, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z25
+	VPDPBUSD     Z22, Z25, Z2
+	VPDPBUSD     Z23, Z25, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z26
+	VPDPBUSD     Z22, Z26, Z4
+	VPDPBUSD     Z23, Z26, Z5
+	VPBROADCASTD 0(SI)(R10*1), Z27
+	VPDPBUSD     Z22, Z27, Z6
+	VPDPBUSD     Z23, Z27, Z7
+	VPBROADCASTD 0(SI)(R9*4), Z28
+	VPDPBUSD     Z22, Z28, Z8
+	VPDPBUSD     Z23, Z28, Z9
+	VPBROADCASTD 0(SI)(R11*1), Z29
+	VPDPBUSD     Z22, Z29, Z10
+	VPDPBUSD     Z23, Z29, Z11
+	VPBROADCASTD 0(R8), Z30
+	VPDPBUSD     Z22, Z30, Z12
+	VPDPBUSD     Z23, Z30, Z13
+	VPBROADCASTD 0(R8)(R9*1), Z31
+	VPDPBUSD     Z22, Z31, Z14
+	VPDPBUSD     Z23, Z31, Z15
+	VPBROADCASTD 0(R8)(R9*2), Z24
+	VPDPBUSD     Z22, Z24, Z16
+	VPDPBUSD     Z23, Z24, Z17
+	VPBROADCASTD 0(R8)(R10*1), Z25
+	VPDPBUSD     Z22, Z25, Z18
+	VPDPBUSD     Z23, Z25, Z19
+	VPBROADCASTD 0(R8)(R9*4), Z26
+	VPDPBUSD     Z22, Z26, Z20
+	VPDPBUSD     Z23, Z26, Z21
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block11
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col11
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row11
+
+done11:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       64(BX), Z13, Z13
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       0(BX), Z14, Z14
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       64(BX), Z15, Z15
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       0(BX), Z16, Z16
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       64(BX), Z17, Z17
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       0(BX), Z18, Z18
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       64(BX), Z19, Z19
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       0(BX), Z20, Z20
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       64(BX), Z21, Z21
+	VBROADCASTSS directTile_low(DX), Z22
+	VBROADCASTSS directTile_high(DX), Z23
+	VPBROADCASTD quantTile_zero(DX), Z24
+	VMAXPS       Z22, Z0, Z0
+	VMINPS       Z23, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z24, Z0, Z0
+	VMAXPS       Z22, Z1, Z1
+	VMINPS       Z23, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z24, Z1, Z1
+	VMAXPS       Z22, Z2, Z2
+	VMINPS       Z23, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z24, Z2, Z2
+	VMAXPS       Z22, Z3, Z3
+	VMINPS       Z23, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z24, Z3, Z3
+	VMAXPS       Z22, Z4, Z4
+	VMINPS       Z23, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z24, Z4, Z4
+	VMAXPS       Z22, Z5, Z5
+	VMINPS       Z23, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z24, Z5, Z5
+	VMAXPS       Z22, Z6, Z6
+	VMINPS       Z23, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z24, Z6, Z6
+	VMAXPS       Z22, Z7, Z7
+	VMINPS       Z23, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z24, Z7, Z7
+	VMAXPS       Z22, Z8, Z8
+	VMINPS       Z23, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z24, Z8, Z8
+	VMAXPS       Z22, Z9, Z9
+	VMINPS       Z23, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z24, Z9, Z9
+	VMAXPS       Z22, Z10, Z10
+	VMINPS       Z23, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z24, Z10, Z10
+	VMAXPS       Z22, Z11, Z11
+	VMINPS       Z23, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z24, Z11, Z11
+	VMAXPS       Z22, Z12, Z12
+	VMINPS       Z23, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z24, Z12, Z12
+	VMAXPS       Z22, Z13, Z13
+	VMINPS       Z23, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z24, Z13, Z13
+	VMAXPS       Z22, Z14, Z14
+	VMINPS       Z23, Z14, Z14
+	VCVTPS2DQ    Z14, Z14
+	VPADDD       Z24, Z14, Z14
+	VMAXPS       Z22, Z15, Z15
+	VMINPS       Z23, Z15, Z15
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z24, Z15, Z15
+	VMAXPS       Z22, Z16, Z16
+	VMINPS       Z23, Z16, Z16
+	VCVTPS2DQ    Z16, Z16
+	VPADDD       Z24, Z16, Z16
+	VMAXPS       Z22, Z17, Z17
+	VMINPS       Z23, Z17, Z17
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z24, Z17, Z17
+	VMAXPS       Z22, Z18, Z18
+	VMINPS       Z23, Z18, Z18
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       Z24, Z18, Z18
+	VMAXPS       Z22, Z19, Z19
+	VMINPS       Z23, Z19, Z19
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       Z24, Z19, Z19
+	VMAXPS       Z22, Z20, Z20
+	VMINPS       Z23, Z20, Z20
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       Z24, Z20, Z20
+	VMAXPS       Z22, Z21, Z21
+	VMINPS       Z23, Z21, Z21
+	VCVTPS2DQ    Z21, Z21
+	VPADDD       Z24, Z21, Z21
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z12, (BX)
+	VPMOVDB      Z13, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z14, (BX)
+	VPMOVDB      Z15, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z16, (BX)
+	VPMOVDB      Z17, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z18, (BX)
+	VPMOVDB      Z19, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z20, (BX)
+	VPMOVDB      Z21, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end11
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels11
+
+end11:
+	VZEROUPPER
+	RET
+
+pixels12:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z1, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z1, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z1, Z17
+	VMOVAPS Z0, Z18
+	VMOVAPS Z1, Z19
+	VMOVAPS Z0, Z20
+	VMOVAPS Z1, Z21
+	VMOVAPS Z0, Z22
+	VMOVAPS Z1, Z23
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done12
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row12:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col12:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block12:
+	VMOVDQU32    0(DI), Z24
+	VMOVDQU32    64(DI), Z25
+	VPBROADCASTD 0(SI), Z26
+	VPDPBUSD     Z24, Z26, Z0
+	VPDPBUSD     Z25, Z26, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z27
+	VPDPBUSD     Z24, Z27, Z2
+	VPDPBUSD     Z25, Z27, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z28
+	VPDPBUSD     Z24, Z28, Z4
+	VPDPBUSD     Z25, Z28, Z5
+	VPBROADCASTD 0(SI)(R10*1), Z29
+	VPDPBUSD     Z24, Z29, Z6
+	VPDPBUSD     Z25, Z29, Z7
+	VPBROADCASTD 0(SI)(R9*4), Z30
+	VPDPBUSD     Z24, Z30, Z8
+	VPDPBUSD     Z25, Z30, Z9
+	VPBROADCASTD 0(SI)(R11*1), Z31
+	VPDPBUSD     Z24, Z31, Z10
+	VPDPBUSD     Z25, Z31, Z11
+	VPBROADCASTD 0(R8), Z26
+	VPDPBUSD     Z24, Z26, Z12
+	VPDPBUSD     Z25, Z26, Z13
+	VPBROADCASTD 0(R8)(R9*1), Z27
+	VPDPBUSD     Z24, Z27, Z14
+	VPDPBUSD     Z25, Z27, Z15
+	VPBROADCASTD 0(R8)(R9*2), Z28
+	VPDPBUSD     Z24, Z28, Z16
+	VPDPBUSD     Z25, Z28, Z17
+	VPBROADCASTD 0(R8)(R10*1), Z29
+	VPDPBUSD     Z24, Z29, Z18
+	VPDPBUSD     Z25, Z29, Z19
+	VPBROADCASTD 0(R8)(R9*4), Z30
+	VPDPBUSD     Z24, Z30, Z20
+	VPDPBUSD     Z25, Z30, Z21
+	VPBROADCASTD 0(R8)(R11*1), Z31
+	VPDPBUSD     Z24, Z31, Z22
+	VPDPBUSD     Z25, Z31, Z23
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block12
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col12
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row12
+
+done12:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       64(BX), Z13, Z13
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       0(BX), Z14, Z14
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       64(BX), Z15, Z15
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       0(BX), Z16, Z16
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       64(BX), Z17, Z17
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       0(BX), Z18, Z18
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       64(BX), Z19, Z19
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       0(BX), Z20, Z20
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       64(BX), Z21, Z21
+	VCVTDQ2PS    Z22, Z22
+	VMULPS       0(BX), Z22, Z22
+	VCVTDQ2PS    Z23, Z23
+	VMULPS       64(BX), Z23, Z23
+	VBROADCASTSS directTile_low(DX), Z24
+	VBROADCASTSS directTile_high(DX), Z25
+	VPBROADCASTD quantTile_zero(DX), Z26
+	VMAXPS       Z24, Z0, Z0
+	VMINPS       Z25, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z26, Z0, Z0
+	VMAXPS       Z24, Z1, Z1
+	VMINPS       Z25, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z26, Z1, Z1
+	VMAXPS       Z24, Z2, Z2
+	VMINPS       Z25, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z26, Z2, Z2
+	VMAXPS       Z24, Z3, Z3
+	VMINPS       Z25, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z26, Z3, Z3
+	VMAXPS       Z24, Z4, Z4
+	VMINPS       Z25, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z26, Z4, Z4
+	VMAXPS       Z24, Z5, Z5
+	VMINPS       Z25, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z26, Z5, Z5
+	VMAXPS       Z24, Z6, Z6
+	VMINPS       Z25, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z26, Z6, Z6
+	VMAXPS       Z24, Z7, Z7
+	VMINPS       Z25, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z26, Z7, Z7
+	VMAXPS       Z24, Z8, Z8
+	VMINPS       Z25, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z26, Z8, Z8
+	VMAXPS       Z24, Z9, Z9
+	VMINPS       Z25, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z26, Z9, Z9
+	VMAXPS       Z24, Z10, Z10
+	VMINPS       Z25, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z26, Z10, Z10
+	VMAXPS       Z24, Z11, Z11
+	VMINPS       Z25, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z26, Z11, Z11
+	VMAXPS       Z24, Z12, Z12
+	VMINPS       Z25, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z26, Z12, Z12
+	VMAXPS       Z24, Z13, Z13
+	VMINPS       Z25, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z26, Z13, Z13
+	VMAXPS       Z24, Z14, Z14
+	VMINPS       Z25, Z14, Z14
+	VCVTPS2DQ    Z14, Z14
+	VPADDD       Z26, Z14, Z14
+	VMAXPS       Z24, Z15, Z15
+	VMINPS       Z25, Z15, Z15
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z26, Z15, Z15
+	VMAXPS       Z24, Z16, Z16
+	VMINPS       Z25, Z16, Z16
+	VCVTPS2DQ    Z16, Z16
+	VPADDD       Z26, Z16, Z16
+	VMAXPS       Z24, Z17, Z17
+	VMINPS       Z25, Z17, Z17
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z26, Z17, Z17
+	VMAXPS       Z24, Z18, Z18
+	VMINPS       Z25, Z18, Z18
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       Z26, Z18, Z18
+	VMAXPS       Z24, Z19, Z19
+	VMINPS       Z25, Z19, Z19
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       Z26, Z19, Z19
+	VMAXPS       Z24, Z20, Z20
+	VMINPS       Z25, Z20, Z20
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       Z26, Z20, Z20
+	VMAXPS       Z24, Z21, Z21
+	VMINPS       Z25, Z21, Z21
+	VCVTPS2DQ    Z21, Z21
+	VPADDD       Z26, Z21, Z21
+	VMAXPS       Z24, Z22, Z22
+	VMINPS       Z25, Z22, Z22
+	VCVTPS2DQ    Z22, Z22
+	VPADDD       Z26, Z22, Z22
+	VMAXPS       Z24, Z23, Z23
+	VMINPS       Z25, Z23, Z23
+	VCVTPS2DQ    Z23, Z23
+	VPADDD       Z26, Z23, Z23
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z12, (BX)
+	VPMOVDB      Z13, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z14, (BX)
+	VPMOVDB      Z15, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z16, (BX)
+	VPMOVDB      Z17, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z18, (BX)
+	VPMOVDB      Z19, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z20, (BX)
+	VPMOVDB      Z21, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z22, (BX)
+	VPMOVDB      Z23, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end12
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels12
+
+end12:
+	VZEROUPPER
+	RET
+
+pixels13:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z1, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z1, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z1, Z17
+	VMOVAPS Z0, Z18
+	VMOVAPS Z1, Z19
+	VMOVAPS Z0, Z20
+	VMOVAPS Z1, Z21
+	VMOVAPS Z0, Z22
+	VMOVAPS Z1, Z23
+	VMOVAPS Z0, Z24
+	VMOVAPS Z1, Z25
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done13
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row13:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col13:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block13:
+	VMOVDQU32    0(DI), Z26
+	VMOVDQU32    64(DI), Z27
+	VPBROADCASTD 0(SI), Z28
+	VPDPBUSD     Z26, Z28, Z0
+	VPDPBUSD     Z27, Z28, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z29
+	VPDPBUSD     Z26, Z29, Z2
+	VPDPBUSD     Z27, Z29, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z30
+	VPDPBUSD     Z26, Z30, Z4
+	VPDPBUSD     Z27, Z30, Z5
+	VPBROADCASTD 0(SI)(R10*1), Z31
+	VPDPBUSD     Z26, Z31, Z6
+	VPDPBUSD     Z27, Z31, Z7
+	VPBROADCASTD 0(SI)(R9*4), Z28
+	VPDPBUSD     Z26, Z28, Z8
+	VPDPBUSD     Z27, Z28, Z9
+	VPBROADCASTD 0(SI)(R11*1), Z29
+	VPDPBUSD     Z26, Z29, Z10
+	VPDPBUSD     Z27, Z29, Z11
+	VPBROADCASTD 0(SI)(R10*2), Z30
+	VPDPBUSD     Z26, Z30, Z12
+	VPDPBUSD     Z27, Z30, Z13
+	VPBROADCASTD 0(R8), Z31
+	VPDPBUSD     Z26, Z31, Z14
+	VPDPBUSD     Z27, Z31, Z15
+	VPBROADCASTD 0(R8)(R9*1), Z28
+	VPDPBUSD     Z26, Z28, Z16
+	VPDPBUSD     Z27, Z28, Z17
+	VPBROADCASTD 0(R8)(R9*2), Z29
+	VPDPBUSD     Z26, Z29, Z18
+	VPDPBUSD     Z27, Z29, Z19
+	VPBROADCASTD 0(R8)(R10*1), Z30
+	VPDPBUSD     Z26, Z30, Z20
+	VPDPBUSD     Z27, Z30, Z21
+	VPBROADCASTD 0(R8)(R9*4), Z31
+	VPDPBUSD     Z26, Z31, Z22
+	VPDPBUSD     Z27, Z31, Z23
+	VPBROADCASTD 0(R8)(R11*1), Z28
+	VPDPBUSD     Z26, Z28, Z24
+	VPDPBUSD     Z27, Z28, Z25
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block13
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col13
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row13
+
+done13:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       64(BX), Z13, Z13
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       0(BX), Z14, Z14
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       64(BX), Z15, Z15
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       0(BX), Z16, Z16
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       64(BX), Z17, Z17
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       0(BX), Z18, Z18
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       64(BX), Z19, Z19
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       0(BX), Z20, Z20
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       64(BX), Z21, Z21
+	VCVTDQ2PS    Z22, Z22
+	VMULPS       0(BX), Z22, Z22
+	VCVTDQ2PS    Z23, Z23
+	VMULPS       64(BX), Z23, Z23
+	VCVTDQ2PS    Z24, Z24
+	VMULPS       0(BX), Z24, Z24
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       64(BX), Z25, Z25
+	VBROADCASTSS directTile_low(DX), Z26
+	VBROADCASTSS directTile_high(DX), Z27
+	VPBROADCASTD quantTile_zero(DX), Z28
+	VMAXPS       Z26, Z0, Z0
+	VMINPS       Z27, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z28, Z0, Z0
+	VMAXPS       Z26, Z1, Z1
+	VMINPS       Z27, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z28, Z1, Z1
+	VMAXPS       Z26, Z2, Z2
+	VMINPS       Z27, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z28, Z2, Z2
+	VMAXPS       Z26, Z3, Z3
+	VMINPS       Z27, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z28, Z3, Z3
+	VMAXPS       Z26, Z4, Z4
+	VMINPS       Z27, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z28, Z4, Z4
+	VMAXPS       Z26, Z5, Z5
+	VMINPS       Z27, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z28, Z5, Z5
+	VMAXPS       Z26, Z6, Z6
+	VMINPS       Z27, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z28, Z6, Z6
+	VMAXPS       Z26, Z7, Z7
+	VMINPS       Z27, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z28, Z7, Z7
+	VMAXPS       Z26, Z8, Z8
+	VMINPS       Z27, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z28, Z8, Z8
+	VMAXPS       Z26, Z9, Z9
+	VMINPS       Z27, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z28, Z9, Z9
+	VMAXPS       Z26, Z10, Z10
+	VMINPS       Z27, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z28, Z10, Z10
+	VMAXPS       Z26, Z11, Z11
+	VMINPS       Z27, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z28, Z11, Z11
+	VMAXPS       Z26, Z12, Z12
+	VMINPS       Z27, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z28, Z12, Z12
+	VMAXPS       Z26, Z13, Z13
+	VMINPS       Z27, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z28, Z13, Z13
+	VMAXPS       Z26, Z14, Z14
+	VMINPS       Z27, Z14, Z14
+	VCVTPS2DQ    Z14, Z14
+	VPADDD       Z28, Z14, Z14
+	VMAXPS       Z26, Z15, Z15
+	VMINPS       Z27, Z15, Z15
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z28, Z15, Z15
+	VMAXPS       Z26, Z16, Z16
+	VMINPS       Z27, Z16, Z16
+	VCVTPS2DQ    Z16, Z16
+	VPADDD       Z28, Z16, Z16
+	VMAXPS       Z26, Z17, Z17
+	VMINPS       Z27, Z17, Z17
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z28, Z17, Z17
+	VMAXPS       Z26, Z18, Z18
+	VMINPS       Z27, Z18, Z18
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       Z28, Z18, Z18
+	VMAXPS       Z26, Z19, Z19
+	VMINPS       Z27, Z19, Z19
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       Z28, Z19, Z19
+	VMAXPS       Z26, Z20, Z20
+	VMINPS       Z27, Z20, Z20
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       Z28, Z20, Z20
+	VMAXPS       Z26, Z21, Z21
+	VMINPS       Z27, Z21, Z21
+	VCVTPS2DQ    Z21, Z21
+	VPADDD       Z28, Z21, Z21
+	VMAXPS       Z26, Z22, Z22
+	VMINPS       Z27, Z22, Z22
+	VCVTPS2DQ    Z22, Z22
+	VPADDD       Z28, Z22, Z22
+	VMAXPS       Z26, Z23, Z23
+	VMINPS       Z27, Z23, Z23
+	VCVTPS2DQ    Z23, Z23
+	VPADDD       Z28, Z23, Z23
+	VMAXPS       Z26, Z24, Z24
+	VMINPS       Z27, Z24, Z24
+	VCVTPS2DQ    Z24, Z24
+	VPADDD       Z28, Z24, Z24
+	VMAXPS       Z26, Z25, Z25
+	VMINPS       Z27, Z25, Z25
+	VCVTPS2DQ    Z25, Z25
+	VPADDD       Z28, Z25, Z25
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z12, (BX)
+	VPMOVDB      Z13, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z14, (BX)
+	VPMOVDB      Z15, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z16, (BX)
+	VPMOVDB      Z17, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z18, (BX)
+	VPMOVDB      Z19, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z20, (BX)
+	VPMOVDB      Z21, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z22, (BX)
+	VPMOVDB      Z23, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z24, (BX)
+	VPMOVDB      Z25, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end13
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels13
+
+end13:
+	VZEROUPPER
+	RET
+
+pixels14:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVUPS 64(BX), Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z1, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z1, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z1, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z1, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z1, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z1, Z13
+	VMOVAPS Z0, Z14
+	VMOVAPS Z1, Z15
+	VMOVAPS Z0, Z16
+	VMOVAPS Z1, Z17
+	VMOVAPS Z0, Z18
+	VMOVAPS Z1, Z19
+	VMOVAPS Z0, Z20
+	VMOVAPS Z1, Z21
+	VMOVAPS Z0, Z22
+	VMOVAPS Z1, Z23
+	VMOVAPS Z0, Z24
+	VMOVAPS Z1, Z25
+	VMOVAPS Z0, Z26
+	VMOVAPS Z1, Z27
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done14
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row14:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col14:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block14:
+	VMOVDQU32    0(DI), Z28
+	VMOVDQU32    64(DI), Z29
+	VPBROADCASTD 0(SI), Z30
+	VPDPBUSD     Z28, Z30, Z0
+	VPDPBUSD     Z29, Z30, Z1
+	VPBROADCASTD 0(SI)(R9*1), Z31
+	VPDPBUSD     Z28, Z31, Z2
+	VPDPBUSD     Z29, Z31, Z3
+	VPBROADCASTD 0(SI)(R9*2), Z30
+	VPDPBUSD     Z28, Z30, Z4
+	VPDPBUSD     Z29, Z30, Z5
+	VPBROADCASTD 0(SI)(R10*1), Z31
+	VPDPBUSD     Z28, Z31, Z6
+	VPDPBUSD     Z29, Z31, Z7
+	VPBROADCASTD 0(SI)(R9*4), Z30
+	VPDPBUSD     Z28, Z30, Z8
+	VPDPBUSD     Z29, Z30, Z9
+	VPBROADCASTD 0(SI)(R11*1), Z31
+	VPDPBUSD     Z28, Z31, Z10
+	VPDPBUSD     Z29, Z31, Z11
+	VPBROADCASTD 0(SI)(R10*2), Z30
+	VPDPBUSD     Z28, Z30, Z12
+	VPDPBUSD     Z29, Z30, Z13
+	VPBROADCASTD 0(R8), Z31
+	VPDPBUSD     Z28, Z31, Z14
+	VPDPBUSD     Z29, Z31, Z15
+	VPBROADCASTD 0(R8)(R9*1), Z30
+	VPDPBUSD     Z28, Z30, Z16
+	VPDPBUSD     Z29, Z30, Z17
+	VPBROADCASTD 0(R8)(R9*2), Z31
+	VPDPBUSD     Z28, Z31, Z18
+	VPDPBUSD     Z29, Z31, Z19
+	VPBROADCASTD 0(R8)(R10*1), Z30
+	VPDPBUSD     Z28, Z30, Z20
+	VPDPBUSD     Z29, Z30, Z21
+	VPBROADCASTD 0(R8)(R9*4), Z31
+	VPDPBUSD     Z28, Z31, Z22
+	VPDPBUSD     Z29, Z31, Z23
+	VPBROADCASTD 0(R8)(R11*1), Z30
+	VPDPBUSD     Z28, Z30, Z24
+	VPDPBUSD     Z29, Z30, Z25
+	VPBROADCASTD 0(R8)(R10*2), Z31
+	VPDPBUSD     Z28, Z31, Z26
+	VPDPBUSD     Z29, Z31, Z27
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block14
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col14
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row14
+
+done14:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       64(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       64(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       64(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       64(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       64(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       64(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       64(BX), Z13, Z13
+	VCVTDQ2PS    Z14, Z14
+	VMULPS       0(BX), Z14, Z14
+	VCVTDQ2PS    Z15, Z15
+	VMULPS       64(BX), Z15, Z15
+	VCVTDQ2PS    Z16, Z16
+	VMULPS       0(BX), Z16, Z16
+	VCVTDQ2PS    Z17, Z17
+	VMULPS       64(BX), Z17, Z17
+	VCVTDQ2PS    Z18, Z18
+	VMULPS       0(BX), Z18, Z18
+	VCVTDQ2PS    Z19, Z19
+	VMULPS       64(BX), Z19, Z19
+	VCVTDQ2PS    Z20, Z20
+	VMULPS       0(BX), Z20, Z20
+	VCVTDQ2PS    Z21, Z21
+	VMULPS       64(BX), Z21, Z21
+	VCVTDQ2PS    Z22, Z22
+	VMULPS       0(BX), Z22, Z22
+	VCVTDQ2PS    Z23, Z23
+	VMULPS       64(BX), Z23, Z23
+	VCVTDQ2PS    Z24, Z24
+	VMULPS       0(BX), Z24, Z24
+	VCVTDQ2PS    Z25, Z25
+	VMULPS       64(BX), Z25, Z25
+	VCVTDQ2PS    Z26, Z26
+	VMULPS       0(BX), Z26, Z26
+	VCVTDQ2PS    Z27, Z27
+	VMULPS       64(BX), Z27, Z27
+	VBROADCASTSS directTile_low(DX), Z28
+	VBROADCASTSS directTile_high(DX), Z29
+	VPBROADCASTD quantTile_zero(DX), Z30
+	VMAXPS       Z28, Z0, Z0
+	VMINPS       Z29, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z30, Z0, Z0
+	VMAXPS       Z28, Z1, Z1
+	VMINPS       Z29, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z30, Z1, Z1
+	VMAXPS       Z28, Z2, Z2
+	VMINPS       Z29, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z30, Z2, Z2
+	VMAXPS       Z28, Z3, Z3
+	VMINPS       Z29, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z30, Z3, Z3
+	VMAXPS       Z28, Z4, Z4
+	VMINPS       Z29, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z30, Z4, Z4
+	VMAXPS       Z28, Z5, Z5
+	VMINPS       Z29, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z30, Z5, Z5
+	VMAXPS       Z28, Z6, Z6
+	VMINPS       Z29, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z30, Z6, Z6
+	VMAXPS       Z28, Z7, Z7
+	VMINPS       Z29, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z30, Z7, Z7
+	VMAXPS       Z28, Z8, Z8
+	VMINPS       Z29, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z30, Z8, Z8
+	VMAXPS       Z28, Z9, Z9
+	VMINPS       Z29, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z30, Z9, Z9
+	VMAXPS       Z28, Z10, Z10
+	VMINPS       Z29, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z30, Z10, Z10
+	VMAXPS       Z28, Z11, Z11
+	VMINPS       Z29, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z30, Z11, Z11
+	VMAXPS       Z28, Z12, Z12
+	VMINPS       Z29, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z30, Z12, Z12
+	VMAXPS       Z28, Z13, Z13
+	VMINPS       Z29, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z30, Z13, Z13
+	VMAXPS       Z28, Z14, Z14
+	VMINPS       Z29, Z14, Z14
+	VCVTPS2DQ    Z14, Z14
+	VPADDD       Z30, Z14, Z14
+	VMAXPS       Z28, Z15, Z15
+	VMINPS       Z29, Z15, Z15
+	VCVTPS2DQ    Z15, Z15
+	VPADDD       Z30, Z15, Z15
+	VMAXPS       Z28, Z16, Z16
+	VMINPS       Z29, Z16, Z16
+	VCVTPS2DQ    Z16, Z16
+	VPADDD       Z30, Z16, Z16
+	VMAXPS       Z28, Z17, Z17
+	VMINPS       Z29, Z17, Z17
+	VCVTPS2DQ    Z17, Z17
+	VPADDD       Z30, Z17, Z17
+	VMAXPS       Z28, Z18, Z18
+	VMINPS       Z29, Z18, Z18
+	VCVTPS2DQ    Z18, Z18
+	VPADDD       Z30, Z18, Z18
+	VMAXPS       Z28, Z19, Z19
+	VMINPS       Z29, Z19, Z19
+	VCVTPS2DQ    Z19, Z19
+	VPADDD       Z30, Z19, Z19
+	VMAXPS       Z28, Z20, Z20
+	VMINPS       Z29, Z20, Z20
+	VCVTPS2DQ    Z20, Z20
+	VPADDD       Z30, Z20, Z20
+	VMAXPS       Z28, Z21, Z21
+	VMINPS       Z29, Z21, Z21
+	VCVTPS2DQ    Z21, Z21
+	VPADDD       Z30, Z21, Z21
+	VMAXPS       Z28, Z22, Z22
+	VMINPS       Z29, Z22, Z22
+	VCVTPS2DQ    Z22, Z22
+	VPADDD       Z30, Z22, Z22
+	VMAXPS       Z28, Z23, Z23
+	VMINPS       Z29, Z23, Z23
+	VCVTPS2DQ    Z23, Z23
+	VPADDD       Z30, Z23, Z23
+	VMAXPS       Z28, Z24, Z24
+	VMINPS       Z29, Z24, Z24
+	VCVTPS2DQ    Z24, Z24
+	VPADDD       Z30, Z24, Z24
+	VMAXPS       Z28, Z25, Z25
+	VMINPS       Z29, Z25, Z25
+	VCVTPS2DQ    Z25, Z25
+	VPADDD       Z30, Z25, Z25
+	VMAXPS       Z28, Z26, Z26
+	VMINPS       Z29, Z26, Z26
+	VCVTPS2DQ    Z26, Z26
+	VPADDD       Z30, Z26, Z26
+	VMAXPS       Z28, Z27, Z27
+	VMINPS       Z29, Z27, Z27
+	VCVTPS2DQ    Z27, Z27
+	VPADDD       Z30, Z27, Z27
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	VPMOVDB      Z1, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	VPMOVDB      Z3, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	VPMOVDB      Z5, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	VPMOVDB      Z7, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	VPMOVDB      Z9, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	VPMOVDB      Z11, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z12, (BX)
+	VPMOVDB      Z13, (BX)(R10*1)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z14, (BX)
+	VPMOVDB      Z15, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z16, (BX)
+	VPMOVDB      Z17, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z18, (BX)
+	VPMOVDB      Z19, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z20, (BX)
+	VPMOVDB      Z21, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z22, (BX)
+	VPMOVDB      Z23, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z24, (BX)
+	VPMOVDB      Z25, (BX)(R10*1)
+	ADDQ         R9, BX
+	VPMOVDB      Z26, (BX)
+	VPMOVDB      Z27, (BX)(R10*1)
+	DECQ         repeats-32(SP)
+	JZ           end14
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels14
+
+end14:
+	VZEROUPPER
+	RET
+
+// func u8Conv14x16FewVNNI(t *quantTile)
+TEXT ·u8Conv14x16FewVNNI(SB), NOSPLIT, $32-8
+	MOVQ t+0(FP), DX
+	MOVQ directTile_x(DX), BX
+	MOVQ BX, x-16(SP)
+	MOVQ $0, y-24(SP)
+	MOVQ directTile_repeats(DX), BX
+	MOVQ BX, repeats-32(SP)
+	MOVQ directTile_pixels(DX), BX
+	CMPQ BX, $14
+	JEQ  pixels14
+	CMPQ BX, $13
+	JEQ  pixels13
+	CMPQ BX, $12
+	JEQ  pixels12
+	CMPQ BX, $11
+	JEQ  pixels11
+	CMPQ BX, $10
+	JEQ  pixels10
+	CMPQ BX, $9
+	JEQ  pixels9
+	CMPQ BX, $8
+	JEQ  pixels8
+	CMPQ BX, $7
+	JEQ  pixels7
+	CMPQ BX, $6
+	JEQ  pixels6
+	CMPQ BX, $5
+	JEQ  pixels5
+	CMPQ BX, $4
+	JEQ  pixels4
+	CMPQ BX, $3
+	JEQ  pixels3
+	CMPQ BX, $2
+	JEQ  pixels2
+
+pixels1:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done1
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row1:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col1:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block1:
+	VMOVDQU32    0(DI), Z1
+	VPBROADCASTD 0(SI), Z2
+	VPDPBUSD     Z1, Z2, Z0
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block1
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col1
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row1
+
+done1:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VBROADCASTSS directTile_low(DX), Z1
+	VBROADCASTSS directTile_high(DX), Z2
+	VPBROADCASTD quantTile_zero(DX), Z3
+	VMAXPS       Z1, Z0, Z0
+	VMINPS       Z2, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z3, Z0, Z0
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end1
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels1
+
+end1:
+	VZEROUPPER
+	RET
+
+pixels2:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done2
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row2:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col2:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block2:
+	VMOVDQU32    0(DI), Z2
+	VPBROADCASTD 0(SI), Z3
+	VPDPBUSD     Z2, Z3, Z0
+	VPBROADCASTD 0(R8), Z4
+	VPDPBUSD     Z2, Z4, Z1
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block2
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col2
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row2
+
+done2:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VBROADCASTSS directTile_low(DX), Z2
+	VBROADCASTSS directTile_high(DX), Z3
+	VPBROADCASTD quantTile_zero(DX), Z4
+	VMAXPS       Z2, Z0, Z0
+	VMINPS       Z3, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z4, Z0, Z0
+	VMAXPS       Z2, Z1, Z1
+	VMINPS       Z3, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z4, Z1, Z1
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z1, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end2
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels2
+
+end2:
+	VZEROUPPER
+	RET
+
+pixels3:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done3
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row3:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col3:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block3:
+	VMOVDQU32    0(DI), Z3
+	VPBROADCASTD 0(SI), Z4
+	VPDPBUSD     Z3, Z4, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z5
+	VPDPBUSD     Z3, Z5, Z1
+	VPBROADCASTD 0(R8), Z6
+	VPDPBUSD     Z3, Z6, Z2
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block3
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col3
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row3
+
+done3:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VBROADCASTSS directTile_low(DX), Z3
+	VBROADCASTSS directTile_high(DX), Z4
+	VPBROADCASTD quantTile_zero(DX), Z5
+	VMAXPS       Z3, Z0, Z0
+	VMINPS       Z4, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z5, Z0, Z0
+	VMAXPS       Z3, Z1, Z1
+	VMINPS       Z4, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z5, Z1, Z1
+	VMAXPS       Z3, Z2, Z2
+	VMINPS       Z4, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z5, Z2, Z2
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z2, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end3
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels3
+
+end3:
+	VZEROUPPER
+	RET
+
+pixels4:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done4
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row4:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col4:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block4:
+	VMOVDQU32    0(DI), Z4
+	VPBROADCASTD 0(SI), Z5
+	VPDPBUSD     Z4, Z5, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z6
+	VPDPBUSD     Z4, Z6, Z1
+	VPBROADCASTD 0(R8), Z7
+	VPDPBUSD     Z4, Z7, Z2
+	VPBROADCASTD 0(R8)(R9*1), Z8
+	VPDPBUSD     Z4, Z8, Z3
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block4
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col4
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row4
+
+done4:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VBROADCASTSS directTile_low(DX), Z4
+	VBROADCASTSS directTile_high(DX), Z5
+	VPBROADCASTD quantTile_zero(DX), Z6
+	VMAXPS       Z4, Z0, Z0
+	VMINPS       Z5, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z6, Z0, Z0
+	VMAXPS       Z4, Z1, Z1
+	VMINPS       Z5, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z6, Z1, Z1
+	VMAXPS       Z4, Z2, Z2
+	VMINPS       Z5, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z6, Z2, Z2
+	VMAXPS       Z4, Z3, Z3
+	VMINPS       Z5, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z6, Z3, Z3
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end4
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels4
+
+end4:
+	VZEROUPPER
+	RET
+
+pixels5:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done5
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row5:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col5:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block5:
+	VMOVDQU32    0(DI), Z5
+	VPBROADCASTD 0(SI), Z6
+	VPDPBUSD     Z5, Z6, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z7
+	VPDPBUSD     Z5, Z7, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z8
+	VPDPBUSD     Z5, Z8, Z2
+	VPBROADCASTD 0(R8), Z9
+	VPDPBUSD     Z5, Z9, Z3
+	VPBROADCASTD 0(R8)(R9*1), Z10
+	VPDPBUSD     Z5, Z10, Z4
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block5
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col5
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row5
+
+done5:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VBROADCASTSS directTile_low(DX), Z5
+	VBROADCASTSS directTile_high(DX), Z6
+	VPBROADCASTD quantTile_zero(DX), Z7
+	VMAXPS       Z5, Z0, Z0
+	VMINPS       Z6, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z7, Z0, Z0
+	VMAXPS       Z5, Z1, Z1
+	VMINPS       Z6, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z7, Z1, Z1
+	VMAXPS       Z5, Z2, Z2
+	VMINPS       Z6, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z7, Z2, Z2
+	VMAXPS       Z5, Z3, Z3
+	VMINPS       Z6, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z7, Z3, Z3
+	VMAXPS       Z5, Z4, Z4
+	VMINPS       Z6, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z7, Z4, Z4
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z3, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end5
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels5
+
+end5:
+	VZEROUPPER
+	RET
+
+pixels6:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done6
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row6:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col6:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block6:
+	VMOVDQU32    0(DI), Z6
+	VPBROADCASTD 0(SI), Z7
+	VPDPBUSD     Z6, Z7, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z8
+	VPDPBUSD     Z6, Z8, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z9
+	VPDPBUSD     Z6, Z9, Z2
+	VPBROADCASTD 0(R8), Z10
+	VPDPBUSD     Z6, Z10, Z3
+	VPBROADCASTD 0(R8)(R9*1), Z11
+	VPDPBUSD     Z6, Z11, Z4
+	VPBROADCASTD 0(R8)(R9*2), Z12
+	VPDPBUSD     Z6, Z12, Z5
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block6
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col6
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row6
+
+done6:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VBROADCASTSS directTile_low(DX), Z6
+	VBROADCASTSS directTile_high(DX), Z7
+	VPBROADCASTD quantTile_zero(DX), Z8
+	VMAXPS       Z6, Z0, Z0
+	VMINPS       Z7, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z8, Z0, Z0
+	VMAXPS       Z6, Z1, Z1
+	VMINPS       Z7, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z8, Z1, Z1
+	VMAXPS       Z6, Z2, Z2
+	VMINPS       Z7, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z8, Z2, Z2
+	VMAXPS       Z6, Z3, Z3
+	VMINPS       Z7, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z8, Z3, Z3
+	VMAXPS       Z6, Z4, Z4
+	VMINPS       Z7, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z8, Z4, Z4
+	VMAXPS       Z6, Z5, Z5
+	VMINPS       Z7, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z8, Z5, Z5
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z3, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z5, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end6
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels6
+
+end6:
+	VZEROUPPER
+	RET
+
+pixels7:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done7
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row7:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col7:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block7:
+	VMOVDQU32    0(DI), Z7
+	VPBROADCASTD 0(SI), Z8
+	VPDPBUSD     Z7, Z8, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z9
+	VPDPBUSD     Z7, Z9, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z10
+	VPDPBUSD     Z7, Z10, Z2
+	VPBROADCASTD 0(SI)(R10*1), Z11
+	VPDPBUSD     Z7, Z11, Z3
+	VPBROADCASTD 0(R8), Z12
+	VPDPBUSD     Z7, Z12, Z4
+	VPBROADCASTD 0(R8)(R9*1), Z13
+	VPDPBUSD     Z7, Z13, Z5
+	VPBROADCASTD 0(R8)(R9*2), Z14
+	VPDPBUSD     Z7, Z14, Z6
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block7
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col7
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row7
+
+done7:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VBROADCASTSS directTile_low(DX), Z7
+	VBROADCASTSS directTile_high(DX), Z8
+	VPBROADCASTD quantTile_zero(DX), Z9
+	VMAXPS       Z7, Z0, Z0
+	VMINPS       Z8, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z9, Z0, Z0
+	VMAXPS       Z7, Z1, Z1
+	VMINPS       Z8, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z9, Z1, Z1
+	VMAXPS       Z7, Z2, Z2
+	VMINPS       Z8, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z9, Z2, Z2
+	VMAXPS       Z7, Z3, Z3
+	VMINPS       Z8, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z9, Z3, Z3
+	VMAXPS       Z7, Z4, Z4
+	VMINPS       Z8, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z9, Z4, Z4
+	VMAXPS       Z7, Z5, Z5
+	VMINPS       Z8, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z9, Z5, Z5
+	VMAXPS       Z7, Z6, Z6
+	VMINPS       Z8, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z9, Z6, Z6
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z4, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z5, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end7
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels7
+
+end7:
+	VZEROUPPER
+	RET
+
+pixels8:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done8
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row8:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col8:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block8:
+	VMOVDQU32    0(DI), Z8
+	VPBROADCASTD 0(SI), Z9
+	VPDPBUSD     Z8, Z9, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z10
+	VPDPBUSD     Z8, Z10, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z11
+	VPDPBUSD     Z8, Z11, Z2
+	VPBROADCASTD 0(SI)(R10*1), Z12
+	VPDPBUSD     Z8, Z12, Z3
+	VPBROADCASTD 0(R8), Z13
+	VPDPBUSD     Z8, Z13, Z4
+	VPBROADCASTD 0(R8)(R9*1), Z14
+	VPDPBUSD     Z8, Z14, Z5
+	VPBROADCASTD 0(R8)(R9*2), Z15
+	VPDPBUSD     Z8, Z15, Z6
+	VPBROADCASTD 0(R8)(R10*1), Z16
+	VPDPBUSD     Z8, Z16, Z7
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block8
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col8
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row8
+
+done8:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       0(BX), Z7, Z7
+	VBROADCASTSS directTile_low(DX), Z8
+	VBROADCASTSS directTile_high(DX), Z9
+	VPBROADCASTD quantTile_zero(DX), Z10
+	VMAXPS       Z8, Z0, Z0
+	VMINPS       Z9, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z10, Z0, Z0
+	VMAXPS       Z8, Z1, Z1
+	VMINPS       Z9, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z10, Z1, Z1
+	VMAXPS       Z8, Z2, Z2
+	VMINPS       Z9, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z10, Z2, Z2
+	VMAXPS       Z8, Z3, Z3
+	VMINPS       Z9, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z10, Z3, Z3
+	VMAXPS       Z8, Z4, Z4
+	VMINPS       Z9, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z10, Z4, Z4
+	VMAXPS       Z8, Z5, Z5
+	VMINPS       Z9, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z10, Z5, Z5
+	VMAXPS       Z8, Z6, Z6
+	VMINPS       Z9, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z10, Z6, Z6
+	VMAXPS       Z8, Z7, Z7
+	VMINPS       Z9, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z10, Z7, Z7
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z4, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z5, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z7, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end8
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels8
+
+end8:
+	VZEROUPPER
+	RET
+
+pixels9:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done9
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row9:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col9:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block9:
+	VMOVDQU32    0(DI), Z9
+	VPBROADCASTD 0(SI), Z10
+	VPDPBUSD     Z9, Z10, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z11
+	VPDPBUSD     Z9, Z11, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z12
+	VPDPBUSD     Z9, Z12, Z2
+	VPBROADCASTD 0(SI)(R10*1), Z13
+	VPDPBUSD     Z9, Z13, Z3
+	VPBROADCASTD 0(SI)(R9*4), Z14
+	VPDPBUSD     Z9, Z14, Z4
+	VPBROADCASTD 0(R8), Z15
+	VPDPBUSD     Z9, Z15, Z5
+	VPBROADCASTD 0(R8)(R9*1), Z16
+	VPDPBUSD     Z9, Z16, Z6
+	VPBROADCASTD 0(R8)(R9*2), Z17
+	VPDPBUSD     Z9, Z17, Z7
+	VPBROADCASTD 0(R8)(R10*1), Z18
+	VPDPBUSD     Z9, Z18, Z8
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block9
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col9
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row9
+
+done9:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       0(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VBROADCASTSS directTile_low(DX), Z9
+	VBROADCASTSS directTile_high(DX), Z10
+	VPBROADCASTD quantTile_zero(DX), Z11
+	VMAXPS       Z9, Z0, Z0
+	VMINPS       Z10, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z11, Z0, Z0
+	VMAXPS       Z9, Z1, Z1
+	VMINPS       Z10, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z11, Z1, Z1
+	VMAXPS       Z9, Z2, Z2
+	VMINPS       Z10, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z11, Z2, Z2
+	VMAXPS       Z9, Z3, Z3
+	VMINPS       Z10, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z11, Z3, Z3
+	VMAXPS       Z9, Z4, Z4
+	VMINPS       Z10, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z11, Z4, Z4
+	VMAXPS       Z9, Z5, Z5
+	VMINPS       Z10, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z11, Z5, Z5
+	VMAXPS       Z9, Z6, Z6
+	VMINPS       Z10, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z11, Z6, Z6
+	VMAXPS       Z9, Z7, Z7
+	VMINPS       Z10, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z11, Z7, Z7
+	VMAXPS       Z9, Z8, Z8
+	VMINPS       Z10, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z11, Z8, Z8
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z5, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z7, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end9
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels9
+
+end9:
+	VZEROUPPER
+	RET
+
+pixels10:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done10
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row10:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col10:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block10:
+	VMOVDQU32    0(DI), Z10
+	VPBROADCASTD 0(SI), Z11
+	VPDPBUSD     Z10, Z11, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z12
+	VPDPBUSD     Z10, Z12, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z13
+	VPDPBUSD     Z10, Z13, Z2
+	VPBROADCASTD 0(SI)(R10*1), Z14
+	VPDPBUSD     Z10, Z14, Z3
+	VPBROADCASTD 0(SI)(R9*4), Z15
+	VPDPBUSD     Z10, Z15, Z4
+	VPBROADCASTD 0(R8), Z16
+	VPDPBUSD     Z10, Z16, Z5
+	VPBROADCASTD 0(R8)(R9*1), Z17
+	VPDPBUSD     Z10, Z17, Z6
+	VPBROADCASTD 0(R8)(R9*2), Z18
+	VPDPBUSD     Z10, Z18, Z7
+	VPBROADCASTD 0(R8)(R10*1), Z19
+	VPDPBUSD     Z10, Z19, Z8
+	VPBROADCASTD 0(R8)(R9*4), Z20
+	VPDPBUSD     Z10, Z20, Z9
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block10
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col10
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row10
+
+done10:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       0(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       0(BX), Z9, Z9
+	VBROADCASTSS directTile_low(DX), Z10
+	VBROADCASTSS directTile_high(DX), Z11
+	VPBROADCASTD quantTile_zero(DX), Z12
+	VMAXPS       Z10, Z0, Z0
+	VMINPS       Z11, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z12, Z0, Z0
+	VMAXPS       Z10, Z1, Z1
+	VMINPS       Z11, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z12, Z1, Z1
+	VMAXPS       Z10, Z2, Z2
+	VMINPS       Z11, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z12, Z2, Z2
+	VMAXPS       Z10, Z3, Z3
+	VMINPS       Z11, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z12, Z3, Z3
+	VMAXPS       Z10, Z4, Z4
+	VMINPS       Z11, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z12, Z4, Z4
+	VMAXPS       Z10, Z5, Z5
+	VMINPS       Z11, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z12, Z5, Z5
+	VMAXPS       Z10, Z6, Z6
+	VMINPS       Z11, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z12, Z6, Z6
+	VMAXPS       Z10, Z7, Z7
+	VMINPS       Z11, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z12, Z7, Z7
+	VMAXPS       Z10, Z8, Z8
+	VMINPS       Z11, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z12, Z8, Z8
+	VMAXPS       Z10, Z9, Z9
+	VMINPS       Z11, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z12, Z9, Z9
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z5, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z7, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z9, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end10
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels10
+
+end10:
+	VZEROUPPER
+	RET
+
+pixels11:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done11
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row11:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col11:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block11:
+	VMOVDQU32    0(DI), Z11
+	VPBROADCASTD 0(SI), Z12
+	VPDPBUSD     Z11, Z12, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z13
+	VPDPBUSD     Z11, Z13, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z14
+	VPDPBUSD     Z11, Z14, Z2
+	VPBROADCASTD 0(SI)(R10*1), Z15
+	VPDPBUSD     Z11, Z15, Z3
+	VPBROADCASTD 0(SI)(R9*4), Z16
+	VPDPBUSD     Z11, Z16, Z4
+	VPBROADCASTD 0(SI)(R11*1), Z17
+	VPDPBUSD     Z11, Z17, Z5
+	VPBROADCASTD 0(R8), Z18
+	VPDPBUSD     Z11, Z18, Z6
+	VPBROADCASTD 0(R8)(R9*1), Z19
+	VPDPBUSD     Z11, Z19, Z7
+	VPBROADCASTD 0(R8)(R9*2), Z20
+	VPDPBUSD     Z11, Z20, Z8
+	VPBROADCASTD 0(R8)(R10*1), Z21
+	VPDPBUSD     Z11, Z21, Z9
+	VPBROADCASTD 0(R8)(R9*4), Z22
+	VPDPBUSD     Z11, Z22, Z10
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block11
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col11
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row11
+
+done11:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       0(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       0(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VBROADCASTSS directTile_low(DX), Z11
+	VBROADCASTSS directTile_high(DX), Z12
+	VPBROADCASTD quantTile_zero(DX), Z13
+	VMAXPS       Z11, Z0, Z0
+	VMINPS       Z12, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z13, Z0, Z0
+	VMAXPS       Z11, Z1, Z1
+	VMINPS       Z12, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z13, Z1, Z1
+	VMAXPS       Z11, Z2, Z2
+	VMINPS       Z12, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z13, Z2, Z2
+	VMAXPS       Z11, Z3, Z3
+	VMINPS       Z12, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z13, Z3, Z3
+	VMAXPS       Z11, Z4, Z4
+	VMINPS       Z12, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z13, Z4, Z4
+	VMAXPS       Z11, Z5, Z5
+	VMINPS       Z12, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z13, Z5, Z5
+	VMAXPS       Z11, Z6, Z6
+	VMINPS       Z12, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z13, Z6, Z6
+	VMAXPS       Z11, Z7, Z7
+	VMINPS       Z12, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z13, Z7, Z7
+	VMAXPS       Z11, Z8, Z8
+	VMINPS       Z12, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z13, Z8, Z8
+	VMAXPS       Z11, Z9, Z9
+	VMINPS       Z12, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z13, Z9, Z9
+	VMAXPS       Z11, Z10, Z10
+	VMINPS       Z12, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z13, Z10, Z10
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z5, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z6, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z7, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z9, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end11
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels11
+
+end11:
+	VZEROUPPER
+	RET
+
+pixels12:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done12
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row12:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col12:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block12:
+	VMOVDQU32    0(DI), Z12
+	VPBROADCASTD 0(SI), Z13
+	VPDPBUSD     Z12, Z13, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z14
+	VPDPBUSD     Z12, Z14, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z15
+	VPDPBUSD     Z12, Z15, Z2
+	VPBROADCASTD 0(SI)(R10*1), Z16
+	VPDPBUSD     Z12, Z16, Z3
+	VPBROADCASTD 0(SI)(R9*4), Z17
+	VPDPBUSD     Z12, Z17, Z4
+	VPBROADCASTD 0(SI)(R11*1), Z18
+	VPDPBUSD     Z12, Z18, Z5
+	VPBROADCASTD 0(R8), Z19
+	VPDPBUSD     Z12, Z19, Z6
+	VPBROADCASTD 0(R8)(R9*1), Z20
+	VPDPBUSD     Z12, Z20, Z7
+	VPBROADCASTD 0(R8)(R9*2), Z21
+	VPDPBUSD     Z12, Z21, Z8
+	VPBROADCASTD 0(R8)(R10*1), Z22
+	VPDPBUSD     Z12, Z22, Z9
+	VPBROADCASTD 0(R8)(R9*4), Z23
+	VPDPBUSD     Z12, Z23, Z10
+	VPBROADCASTD 0(R8)(R11*1), Z24
+	VPDPBUSD     Z12, Z24, Z11
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block12
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col12
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row12
+
+done12:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       0(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       0(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       0(BX), Z11, Z11
+	VBROADCASTSS directTile_low(DX), Z12
+	VBROADCASTSS directTile_high(DX), Z13
+	VPBROADCASTD quantTile_zero(DX), Z14
+	VMAXPS       Z12, Z0, Z0
+	VMINPS       Z13, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z14, Z0, Z0
+	VMAXPS       Z12, Z1, Z1
+	VMINPS       Z13, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z14, Z1, Z1
+	VMAXPS       Z12, Z2, Z2
+	VMINPS       Z13, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z14, Z2, Z2
+	VMAXPS       Z12, Z3, Z3
+	VMINPS       Z13, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z14, Z3, Z3
+	VMAXPS       Z12, Z4, Z4
+	VMINPS       Z13, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z14, Z4, Z4
+	VMAXPS       Z12, Z5, Z5
+	VMINPS       Z13, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z14, Z5, Z5
+	VMAXPS       Z12, Z6, Z6
+	VMINPS       Z13, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z14, Z6, Z6
+	VMAXPS       Z12, Z7, Z7
+	VMINPS       Z13, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z14, Z7, Z7
+	VMAXPS       Z12, Z8, Z8
+	VMINPS       Z13, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z14, Z8, Z8
+	VMAXPS       Z12, Z9, Z9
+	VMINPS       Z13, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z14, Z9, Z9
+	VMAXPS       Z12, Z10, Z10
+	VMINPS       Z13, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z14, Z10, Z10
+	VMAXPS       Z12, Z11, Z11
+	VMINPS       Z13, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z14, Z11, Z11
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z5, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z6, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z7, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z9, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z11, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end12
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels12
+
+end12:
+	VZEROUPPER
+	RET
+
+pixels13:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done13
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row13:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col13:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block13:
+	VMOVDQU32    0(DI), Z13
+	VPBROADCASTD 0(SI), Z14
+	VPDPBUSD     Z13, Z14, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z15
+	VPDPBUSD     Z13, Z15, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z16
+	VPDPBUSD     Z13, Z16, Z2
+	VPBROADCASTD 0(SI)(R10*1), Z17
+	VPDPBUSD     Z13, Z17, Z3
+	VPBROADCASTD 0(SI)(R9*4), Z18
+	VPDPBUSD     Z13, Z18, Z4
+	VPBROADCASTD 0(SI)(R11*1), Z19
+	VPDPBUSD     Z13, Z19, Z5
+	VPBROADCASTD 0(SI)(R10*2), Z20
+	VPDPBUSD     Z13, Z20, Z6
+	VPBROADCASTD 0(R8), Z21
+	VPDPBUSD     Z13, Z21, Z7
+	VPBROADCASTD 0(R8)(R9*1), Z22
+	VPDPBUSD     Z13, Z22, Z8
+	VPBROADCASTD 0(R8)(R9*2), Z23
+	VPDPBUSD     Z13, Z23, Z9
+	VPBROADCASTD 0(R8)(R10*1), Z24
+	VPDPBUSD     Z13, Z24, Z10
+	VPBROADCASTD 0(R8)(R9*4), Z25
+	VPDPBUSD     Z13, Z25, Z11
+	VPBROADCASTD 0(R8)(R11*1), Z26
+	VPDPBUSD     Z13, Z26, Z12
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block13
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col13
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row13
+
+done13:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       0(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       0(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       0(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VBROADCASTSS directTile_low(DX), Z13
+	VBROADCASTSS directTile_high(DX), Z14
+	VPBROADCASTD quantTile_zero(DX), Z15
+	VMAXPS       Z13, Z0, Z0
+	VMINPS       Z14, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z15, Z0, Z0
+	VMAXPS       Z13, Z1, Z1
+	VMINPS       Z14, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z15, Z1, Z1
+	VMAXPS       Z13, Z2, Z2
+	VMINPS       Z14, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z15, Z2, Z2
+	VMAXPS       Z13, Z3, Z3
+	VMINPS       Z14, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z15, Z3, Z3
+	VMAXPS       Z13, Z4, Z4
+	VMINPS       Z14, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z15, Z4, Z4
+	VMAXPS       Z13, Z5, Z5
+	VMINPS       Z14, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z15, Z5, Z5
+	VMAXPS       Z13, Z6, Z6
+	VMINPS       Z14, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z15, Z6, Z6
+	VMAXPS       Z13, Z7, Z7
+	VMINPS       Z14, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z15, Z7, Z7
+	VMAXPS       Z13, Z8, Z8
+	VMINPS       Z14, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z15, Z8, Z8
+	VMAXPS       Z13, Z9, Z9
+	VMINPS       Z14, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z15, Z9, Z9
+	VMAXPS       Z13, Z10, Z10
+	VMINPS       Z14, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z15, Z10, Z10
+	VMAXPS       Z13, Z11, Z11
+	VMINPS       Z14, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z15, Z11, Z11
+	VMAXPS       Z13, Z12, Z12
+	VMINPS       Z14, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z15, Z12, Z12
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z5, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z7, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z9, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z11, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z12, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end13
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels13
+
+end13:
+	VZEROUPPER
+	RET
+
+pixels14:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Z0
+	VMOVAPS Z0, Z1
+	VMOVAPS Z0, Z2
+	VMOVAPS Z0, Z3
+	VMOVAPS Z0, Z4
+	VMOVAPS Z0, Z5
+	VMOVAPS Z0, Z6
+	VMOVAPS Z0, Z7
+	VMOVAPS Z0, Z8
+	VMOVAPS Z0, Z9
+	VMOVAPS Z0, Z10
+	VMOVAPS Z0, Z11
+	VMOVAPS Z0, Z12
+	VMOVAPS Z0, Z13
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done14
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row14:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col14:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block14:
+	VMOVDQU32    0(DI), Z14
+	VPBROADCASTD 0(SI), Z15
+	VPDPBUSD     Z14, Z15, Z0
+	VPBROADCASTD 0(SI)(R9*1), Z16
+	VPDPBUSD     Z14, Z16, Z1
+	VPBROADCASTD 0(SI)(R9*2), Z17
+	VPDPBUSD     Z14, Z17, Z2
+	VPBROADCASTD 0(SI)(R10*1), Z18
+	VPDPBUSD     Z14, Z18, Z3
+	VPBROADCASTD 0(SI)(R9*4), Z19
+	VPDPBUSD     Z14, Z19, Z4
+	VPBROADCASTD 0(SI)(R11*1), Z20
+	VPDPBUSD     Z14, Z20, Z5
+	VPBROADCASTD 0(SI)(R10*2), Z21
+	VPDPBUSD     Z14, Z21, Z6
+	VPBROADCASTD 0(R8), Z22
+	VPDPBUSD     Z14, Z22, Z7
+	VPBROADCASTD 0(R8)(R9*1), Z23
+	VPDPBUSD     Z14, Z23, Z8
+	VPBROADCASTD 0(R8)(R9*2), Z24
+	VPDPBUSD     Z14, Z24, Z9
+	VPBROADCASTD 0(R8)(R10*1), Z25
+	VPDPBUSD     Z14, Z25, Z10
+	VPBROADCASTD 0(R8)(R9*4), Z26
+	VPDPBUSD     Z14, Z26, Z11
+	VPBROADCASTD 0(R8)(R11*1), Z27
+	VPDPBUSD     Z14, Z27, Z12
+	VPBROADCASTD 0(R8)(R10*2), Z28
+	VPDPBUSD     Z14, Z28, Z13
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $64, DI
+	DECQ         BX
+	JNZ          block14
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col14
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row14
+
+done14:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Z0, Z0
+	VMULPS       0(BX), Z0, Z0
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       0(BX), Z1, Z1
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       0(BX), Z2, Z2
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       0(BX), Z3, Z3
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       0(BX), Z4, Z4
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       0(BX), Z5, Z5
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       0(BX), Z6, Z6
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       0(BX), Z7, Z7
+	VCVTDQ2PS    Z8, Z8
+	VMULPS       0(BX), Z8, Z8
+	VCVTDQ2PS    Z9, Z9
+	VMULPS       0(BX), Z9, Z9
+	VCVTDQ2PS    Z10, Z10
+	VMULPS       0(BX), Z10, Z10
+	VCVTDQ2PS    Z11, Z11
+	VMULPS       0(BX), Z11, Z11
+	VCVTDQ2PS    Z12, Z12
+	VMULPS       0(BX), Z12, Z12
+	VCVTDQ2PS    Z13, Z13
+	VMULPS       0(BX), Z13, Z13
+	VBROADCASTSS directTile_low(DX), Z14
+	VBROADCASTSS directTile_high(DX), Z15
+	VPBROADCASTD quantTile_zero(DX), Z16
+	VMAXPS       Z14, Z0, Z0
+	VMINPS       Z15, Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPADDD       Z16, Z0, Z0
+	VMAXPS       Z14, Z1, Z1
+	VMINPS       Z15, Z1, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPADDD       Z16, Z1, Z1
+	VMAXPS       Z14, Z2, Z2
+	VMINPS       Z15, Z2, Z2
+	VCVTPS2DQ    Z2, Z2
+	VPADDD       Z16, Z2, Z2
+	VMAXPS       Z14, Z3, Z3
+	VMINPS       Z15, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VPADDD       Z16, Z3, Z3
+	VMAXPS       Z14, Z4, Z4
+	VMINPS       Z15, Z4, Z4
+	VCVTPS2DQ    Z4, Z4
+	VPADDD       Z16, Z4, Z4
+	VMAXPS       Z14, Z5, Z5
+	VMINPS       Z15, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPADDD       Z16, Z5, Z5
+	VMAXPS       Z14, Z6, Z6
+	VMINPS       Z15, Z6, Z6
+	VCVTPS2DQ    Z6, Z6
+	VPADDD       Z16, Z6, Z6
+	VMAXPS       Z14, Z7, Z7
+	VMINPS       Z15, Z7, Z7
+	VCVTPS2DQ    Z7, Z7
+	VPADDD       Z16, Z7, Z7
+	VMAXPS       Z14, Z8, Z8
+	VMINPS       Z15, Z8, Z8
+	VCVTPS2DQ    Z8, Z8
+	VPADDD       Z16, Z8, Z8
+	VMAXPS       Z14, Z9, Z9
+	VMINPS       Z15, Z9, Z9
+	VCVTPS2DQ    Z9, Z9
+	VPADDD       Z16, Z9, Z9
+	VMAXPS       Z14, Z10, Z10
+	VMINPS       Z15, Z10, Z10
+	VCVTPS2DQ    Z10, Z10
+	VPADDD       Z16, Z10, Z10
+	VMAXPS       Z14, Z11, Z11
+	VMINPS       Z15, Z11, Z11
+	VCVTPS2DQ    Z11, Z11
+	VPADDD       Z16, Z11, Z11
+	VMAXPS       Z14, Z12, Z12
+	VMINPS       Z15, Z12, Z12
+	VCVTPS2DQ    Z12, Z12
+	VPADDD       Z16, Z12, Z12
+	VMAXPS       Z14, Z13, Z13
+	VMINPS       Z15, Z13, Z13
+	VCVTPS2DQ    Z13, Z13
+	VPADDD       Z16, Z13, Z13
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPMOVDB      Z0, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z1, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z2, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z3, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z4, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z5, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z6, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPMOVDB      Z7, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z8, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z9, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z10, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z11, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z12, (BX)
+	ADDQ         R9, BX
+	VPMOVDB      Z13, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end14
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels14
+
+end14:
+	VZEROUPPER
+	RET
+
+// func u8Conv5x16FewAVX2(t *quantTile)
+TEXT ·u8Conv5x16FewAVX2(SB), NOSPLIT, $32-8
+	MOVQ         t+0(FP), DX
+	MOVQ         directTile_x(DX), BX
+	MOVQ         BX, x-16(SP)
+	MOVQ         $0, y-24(SP)
+	MOVL         $0x00ff00ff, BX
+	VMOVD        BX, X15
+	VPBROADCASTD X15, Y15
+	MOVQ         directTile_repeats(DX), BX
+	MOVQ         BX, repeats-32(SP)
+	MOVQ         directTile_pixels(DX), BX
+	CMPQ         BX, $5
+	JEQ          pixels5
+	CMPQ         BX, $4
+	JEQ          pixels4
+	CMPQ         BX, $3
+	JEQ          pixels3
+	CMPQ         BX, $2
+	JEQ          pixels2
+
+pixels1:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 32(BX), Y1
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done1
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row1:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col1:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block1:
+	VPBROADCASTD 0(SI), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y1, Y1
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y1, Y1
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block1
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col1
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row1
+
+done1:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       0(BX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       32(BX), Y1, Y1
+	VBROADCASTSS directTile_low(DX), Y2
+	VBROADCASTSS directTile_high(DX), Y3
+	VPBROADCASTD quantTile_zero(DX), Y4
+	VMAXPS       Y2, Y0, Y0
+	VMINPS       Y3, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VPADDD       Y4, Y0, Y0
+	VMAXPS       Y2, Y1, Y1
+	VMINPS       Y3, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       Y4, Y1, Y1
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VMOVDQU      X0, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end1
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels1
+
+end1:
+	VZEROUPPER
+	RET
+
+pixels2:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y1, Y3
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done2
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row2:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col2:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block2:
+	VPBROADCASTD 0(SI), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y1, Y1
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y1, Y1
+	VPBROADCASTD 0(R8), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y3, Y3
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y3, Y3
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block2
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col2
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row2
+
+done2:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       0(BX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       32(BX), Y1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       0(BX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       32(BX), Y3, Y3
+	VBROADCASTSS directTile_low(DX), Y4
+	VBROADCASTSS directTile_high(DX), Y5
+	VPBROADCASTD quantTile_zero(DX), Y6
+	VMAXPS       Y4, Y0, Y0
+	VMINPS       Y5, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VPADDD       Y6, Y0, Y0
+	VMAXPS       Y4, Y1, Y1
+	VMINPS       Y5, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       Y6, Y1, Y1
+	VMAXPS       Y4, Y2, Y2
+	VMINPS       Y5, Y2, Y2
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       Y6, Y2, Y2
+	VMAXPS       Y4, Y3, Y3
+	VMINPS       Y5, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       Y6, Y3, Y3
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VMOVDQU      X0, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPACKUSDW    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VEXTRACTI128 $1, Y2, X3
+	VPACKUSWB    X3, X2, X2
+	VMOVDQU      X2, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end2
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels2
+
+end2:
+	VZEROUPPER
+	RET
+
+pixels3:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y1, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y1, Y5
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done3
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row3:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col3:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block3:
+	VPBROADCASTD 0(SI), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y1, Y1
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y1, Y1
+	VPBROADCASTD 0(SI)(R9*1), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y3, Y3
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y3, Y3
+	VPBROADCASTD 0(R8), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y5, Y5
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y5, Y5
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block3
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col3
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row3
+
+done3:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       0(BX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       32(BX), Y1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       0(BX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       32(BX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       0(BX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       32(BX), Y5, Y5
+	VBROADCASTSS directTile_low(DX), Y6
+	VBROADCASTSS directTile_high(DX), Y7
+	VPBROADCASTD quantTile_zero(DX), Y8
+	VMAXPS       Y6, Y0, Y0
+	VMINPS       Y7, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VPADDD       Y8, Y0, Y0
+	VMAXPS       Y6, Y1, Y1
+	VMINPS       Y7, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       Y8, Y1, Y1
+	VMAXPS       Y6, Y2, Y2
+	VMINPS       Y7, Y2, Y2
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       Y8, Y2, Y2
+	VMAXPS       Y6, Y3, Y3
+	VMINPS       Y7, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       Y8, Y3, Y3
+	VMAXPS       Y6, Y4, Y4
+	VMINPS       Y7, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       Y8, Y4, Y4
+	VMAXPS       Y6, Y5, Y5
+	VMINPS       Y7, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VPADDD       Y8, Y5, Y5
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VMOVDQU      X0, (BX)
+	ADDQ         R9, BX
+	VPACKUSDW    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VEXTRACTI128 $1, Y2, X3
+	VPACKUSWB    X3, X2, X2
+	VMOVDQU      X2, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPACKUSDW    Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VEXTRACTI128 $1, Y4, X5
+	VPACKUSWB    X5, X4, X4
+	VMOVDQU      X4, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end3
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels3
+
+end3:
+	VZEROUPPER
+	RET
+
+pixels4:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y1, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y1, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y1, Y7
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done4
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row4:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col4:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block4:
+	VPBROADCASTD 0(SI), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y1, Y1
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y1, Y1
+	VPBROADCASTD 0(SI)(R9*1), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y3, Y3
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y3, Y3
+	VPBROADCASTD 0(R8), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y5, Y5
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y5, Y5
+	VPBROADCASTD 0(R8)(R9*1), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y6, Y6
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y7, Y7
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y6, Y6
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y7, Y7
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block4
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col4
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row4
+
+done4:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       0(BX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       32(BX), Y1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       0(BX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       32(BX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       0(BX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       32(BX), Y5, Y5
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       0(BX), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       32(BX), Y7, Y7
+	VBROADCASTSS directTile_low(DX), Y8
+	VBROADCASTSS directTile_high(DX), Y9
+	VPBROADCASTD quantTile_zero(DX), Y10
+	VMAXPS       Y8, Y0, Y0
+	VMINPS       Y9, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VPADDD       Y10, Y0, Y0
+	VMAXPS       Y8, Y1, Y1
+	VMINPS       Y9, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       Y10, Y1, Y1
+	VMAXPS       Y8, Y2, Y2
+	VMINPS       Y9, Y2, Y2
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       Y10, Y2, Y2
+	VMAXPS       Y8, Y3, Y3
+	VMINPS       Y9, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       Y10, Y3, Y3
+	VMAXPS       Y8, Y4, Y4
+	VMINPS       Y9, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       Y10, Y4, Y4
+	VMAXPS       Y8, Y5, Y5
+	VMINPS       Y9, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VPADDD       Y10, Y5, Y5
+	VMAXPS       Y8, Y6, Y6
+	VMINPS       Y9, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       Y10, Y6, Y6
+	VMAXPS       Y8, Y7, Y7
+	VMINPS       Y9, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VMOVDQU      X0, (BX)
+	ADDQ         R9, BX
+	VPACKUSDW    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VEXTRACTI128 $1, Y2, X3
+	VPACKUSWB    X3, X2, X2
+	VMOVDQU      X2, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPACKUSDW    Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VEXTRACTI128 $1, Y4, X5
+	VPACKUSWB    X5, X4, X4
+	VMOVDQU      X4, (BX)
+	ADDQ         R9, BX
+	VPACKUSDW    Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VEXTRACTI128 $1, Y6, X7
+	VPACKUSWB    X7, X6, X6
+	VMOVDQU      X6, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end4
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels4
+
+end4:
+	VZEROUPPER
+	RET
+
+pixels5:
+	MOVQ    quantTile_start(DX), BX
+	VMOVUPS 0(BX), Y0
+	VMOVUPS 32(BX), Y1
+	VMOVAPS Y0, Y2
+	VMOVAPS Y1, Y3
+	VMOVAPS Y0, Y4
+	VMOVAPS Y1, Y5
+	VMOVAPS Y0, Y6
+	VMOVAPS Y1, Y7
+	VMOVAPS Y0, Y8
+	VMOVAPS Y1, Y9
+	MOVQ    directTile_rows(DX), BX
+	TESTQ   BX, BX
+	JZ      done5
+	MOVQ    BX, left-8(SP)
+	MOVQ    x-16(SP), R13
+	MOVQ    directTile_w(DX), DI
+	MOVQ    directTile_xPixel(DX), R9
+	LEAQ    (R9)(R9*2), R10
+	LEAQ    (R9)(R9*4), R11
+
+row5:
+	MOVQ R13, R12
+	MOVQ directTile_cols(DX), AX
+
+col5:
+	MOVQ    R12, SI
+	MOVQ    R12, R8
+	ADDQ    directTile_xSecond(DX), R8
+	MOVQ    directTile_channels(DX), BX
+	PCALIGN $64
+
+block5:
+	VPBROADCASTD 0(SI), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y1, Y1
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y0, Y0
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y1, Y1
+	VPBROADCASTD 0(SI)(R9*1), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y3, Y3
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y2, Y2
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y3, Y3
+	VPBROADCASTD 0(SI)(R9*2), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y5, Y5
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y4, Y4
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y5, Y5
+	VPBROADCASTD 0(R8), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y6, Y6
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y7, Y7
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y6, Y6
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y7, Y7
+	VPBROADCASTD 0(R8)(R9*1), Y14
+	VPAND        Y15, Y14, Y13
+	VPSRLW       $8, Y14, Y14
+	VPMADDWD     0(DI), Y13, Y12
+	VPADDD       Y12, Y8, Y8
+	VPMADDWD     32(DI), Y13, Y12
+	VPADDD       Y12, Y9, Y9
+	VPMADDWD     64(DI), Y14, Y12
+	VPADDD       Y12, Y8, Y8
+	VPMADDWD     96(DI), Y14, Y12
+	VPADDD       Y12, Y9, Y9
+	ADDQ         directTile_channelStep(DX), SI
+	ADDQ         directTile_channelStep(DX), R8
+	ADDQ         $128, DI
+	DECQ         BX
+	JNZ          block5
+	ADDQ         directTile_colStep(DX), R12
+	DECQ         AX
+	JNZ          col5
+	ADDQ         directTile_rowStep(DX), R13
+	ADDQ         directTile_wSkip(DX), DI
+	DECQ         left-8(SP)
+	JNZ          row5
+
+done5:
+	MOVQ         quantTile_scale(DX), BX
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       0(BX), Y0, Y0
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       32(BX), Y1, Y1
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       0(BX), Y2, Y2
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       32(BX), Y3, Y3
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       0(BX), Y4, Y4
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       32(BX), Y5, Y5
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       0(BX), Y6, Y6
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       32(BX), Y7, Y7
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       0(BX), Y8, Y8
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       32(BX), Y9, Y9
+	VBROADCASTSS directTile_low(DX), Y10
+	VBROADCASTSS directTile_high(DX), Y11
+	VPBROADCASTD quantTile_zero(DX), Y12
+	VMAXPS       Y10, Y0, Y0
+	VMINPS       Y11, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VPADDD       Y12, Y0, Y0
+	VMAXPS       Y10, Y1, Y1
+	VMINPS       Y11, Y1, Y1
+	VCVTPS2DQ    Y1, Y1
+	VPADDD       Y12, Y1, Y1
+	VMAXPS       Y10, Y2, Y2
+	VMINPS       Y11, Y2, Y2
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       Y12, Y2, Y2
+	VMAXPS       Y10, Y3, Y3
+	VMINPS       Y11, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VPADDD       Y12, Y3, Y3
+	VMAXPS       Y10, Y4, Y4
+	VMINPS       Y11, Y4, Y4
+	VCVTPS2DQ    Y4, Y4
+	VPADDD       Y12, Y4, Y4
+	VMAXPS       Y10, Y5, Y5
+	VMINPS       Y11, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VPADDD       Y12, Y5, Y5
+	VMAXPS       Y10, Y6, Y6
+	VMINPS       Y11, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VPADDD       Y12, Y6, Y6
+	VMAXPS       Y10, Y7, Y7
+	VMINPS       Y11, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VPADDD       Y12, Y7, Y7
+	VMAXPS       Y10, Y8, Y8
+	VMINPS       Y11, Y8, Y8
+	VCVTPS2DQ    Y8, Y8
+	VPADDD       Y12, Y8, Y8
+	VMAXPS       Y10, Y9, Y9
+	VMINPS       Y11, Y9, Y9
+	VCVTPS2DQ    Y9, Y9
+	VPADDD       Y12, Y9, Y9
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	MOVQ         directTile_yPixel(DX), R9
+	MOVQ         directTile_yBlock(DX), R10
+	VPACKUSDW    Y1, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VMOVDQU      X0, (BX)
+	ADDQ         R9, BX
+	VPACKUSDW    Y3, Y2, Y2
+	VPERMQ       $0xd8, Y2, Y2
+	VEXTRACTI128 $1, Y2, X3
+	VPACKUSWB    X3, X2, X2
+	VMOVDQU      X2, (BX)
+	ADDQ         R9, BX
+	VPACKUSDW    Y5, Y4, Y4
+	VPERMQ       $0xd8, Y4, Y4
+	VEXTRACTI128 $1, Y4, X5
+	VPACKUSWB    X5, X4, X4
+	VMOVDQU      X4, (BX)
+	MOVQ         directTile_y(DX), BX
+	ADDQ         y-24(SP), BX
+	ADDQ         directTile_ySecond(DX), BX
+	VPACKUSDW    Y7, Y6, Y6
+	VPERMQ       $0xd8, Y6, Y6
+	VEXTRACTI128 $1, Y6, X7
+	VPACKUSWB    X7, X6, X6
+	VMOVDQU      X6, (BX)
+	ADDQ         R9, BX
+	VPACKUSDW    Y9, Y8, Y8
+	VPERMQ       $0xd8, Y8, Y8
+	VEXTRACTI128 $1, Y8, X9
+	VPACKUSWB    X9, X8, X8
+	VMOVDQU      X8, (BX)
+	DECQ         repeats-32(SP)
+	JZ           end5
+	MOVQ         directTile_xNext(DX), BX
+	ADDQ         BX, x-16(SP)
+	MOVQ         directTile_yNext(DX), BX
+	ADDQ         BX, y-24(SP)
+	JMP          pixels5
+
+end5:
+	VZEROUPPER
+	RET
+
 // func u8MaxAVX2(n int, y, a, b []byte)
 TEXT ·u8MaxAVX2(SB), NOSPLIT, $0-80
 	MOVQ n+0(FP), CX
@@ -8089,7 +13885,7 @@ loop:
 	VMULPS       Y8, Y0, Y0
 	VMULPS       Y9, Y1, Y1
 	VADDPS       Y1, Y0, Y0
-	VDIVPS       Y10, Y0, Y0
+	VMULPS       Y10, Y0, Y0
 	VMAXPS       Y11, Y0, Y0
 	VMINPS       Y12, Y0, Y0
 	VCVTPS2DQ    Y0, Y0
@@ -8103,7 +13899,7 @@ loop:
 	VMULPS       Y8, Y2, Y2
 	VMULPS       Y9, Y3, Y3
 	VADDPS       Y3, Y2, Y2
-	VDIVPS       Y10, Y2, Y2
+	VMULPS       Y10, Y2, Y2
 	VMAXPS       Y11, Y2, Y2
 	VMINPS       Y12, Y2, Y2
 	VCVTPS2DQ    Y2, Y2
@@ -8115,6 +13911,50 @@ loop:
 	VMOVDQU      X0, (DI)
 	ADDQ         $16, SI
 	ADDQ         $16, DX
+	ADDQ         $16, DI
+	DECQ         CX
+	JNZ          loop
+
+end:
+	VZEROUPPER
+	RET
+
+// func u8QuantizeAVX2(n int, y []byte, x []float32, s *quantSum)
+TEXT ·u8QuantizeAVX2(SB), NOSPLIT, $0-64
+	MOVQ         n+0(FP), CX
+	MOVQ         y_base+8(FP), DI
+	MOVQ         x_base+32(FP), SI
+	MOVQ         s+56(FP), BX
+	VBROADCASTSS quantSum_yScale(BX), Y8
+	VBROADCASTSS quantSum_low(BX), Y9
+	VBROADCASTSS quantSum_high(BX), Y10
+	VPBROADCASTD quantSum_yZero(BX), Y11
+	SHRQ         $4, CX
+	JZ           end
+
+loop:
+	VMOVUPS      0(SI), Y0
+	VDIVPS       Y8, Y0, Y0
+	VCMPPS       $7, Y0, Y0, Y4
+	VANDPS       Y4, Y0, Y0
+	VMAXPS       Y9, Y0, Y0
+	VMINPS       Y10, Y0, Y0
+	VCVTPS2DQ    Y0, Y0
+	VPADDD       Y11, Y0, Y0
+	VMOVUPS      32(SI), Y2
+	VDIVPS       Y8, Y2, Y2
+	VCMPPS       $7, Y2, Y2, Y4
+	VANDPS       Y4, Y2, Y2
+	VMAXPS       Y9, Y2, Y2
+	VMINPS       Y10, Y2, Y2
+	VCVTPS2DQ    Y2, Y2
+	VPADDD       Y11, Y2, Y2
+	VPACKUSDW    Y2, Y0, Y0
+	VPERMQ       $0xd8, Y0, Y0
+	VEXTRACTI128 $1, Y0, X1
+	VPACKUSWB    X1, X0, X0
+	VMOVDQU      X0, (DI)
+	ADDQ         $64, SI
 	ADDQ         $16, DI
 	DECQ         CX
 	JNZ          loop

@@ -24,8 +24,8 @@ type ByteSum struct {
 	y, a, b []byte
 }
 
-// Run sets y to the sum of a and b in scale to: the quotient of the sum and the
-// step is rounded to even and cut to a byte. The lengths are equal multiples
+// Run sets y to the sum of a and b in scale to: the product of the sum and 1/step is
+// rounded to even and cut to a byte. The lengths are equal multiples
 // of 16.
 func (j *ByteSum) Run(team *parallel.Team, t *Table, y, a, b []byte, sa, sb, to Scale) {
 	if t == nil {
@@ -35,7 +35,7 @@ func (j *ByteSum) Run(team *parallel.Team, t *Table, y, a, b []byte, sa, sb, to 
 	zero := float32(to.Zero)
 	j.t, j.y, j.a, j.b = t.quant, y, a, b
 	j.s = quantSum{
-		aScale: sa.Step, bScale: sb.Step, yScale: to.Step, low: -zero, high: math.MaxUint8 - zero,
+		aScale: sa.Step, bScale: sb.Step, yScale: 1 / to.Step, low: -zero, high: math.MaxUint8 - zero,
 		aZero: int32(sa.Zero), bZero: int32(sb.Zero), yZero: int32(to.Zero),
 	}
 	if len(y) < 2*byteTask {
@@ -48,6 +48,39 @@ func (j *ByteSum) Run(team *parallel.Team, t *Table, y, a, b []byte, sa, sb, to 
 func (j *ByteSum) Tile(i int) {
 	from, to := i*byteTask, min((i+1)*byteTask, len(j.y))
 	j.t.add(to-from, j.y[from:to], j.a[from:to], j.b[from:to], &j.s)
+}
+
+// A ByteRounding quantizes numbers. The zero ByteRounding is ready to use, by
+// one goroutine at a time.
+type ByteRounding struct {
+	t quantTable
+	s quantSum
+	y []byte
+	x []float32
+}
+
+// Run sets y to the numbers x in scale to: the quotient by the step, rounded to
+// even and cut to a byte; NaN gives the zero point.
+func (j *ByteRounding) Run(team *parallel.Team, t *Table, y []byte, x []float32, to Scale) {
+	if t == nil {
+		t = Best()
+	}
+	check(len(x) >= len(y))
+	zero := float32(to.Zero)
+	j.t, j.y, j.x = t.quant, y, x
+	j.s = quantSum{yScale: to.Step, low: -zero, high: math.MaxUint8 - zero, yZero: int32(to.Zero)}
+	if len(y) < 2*byteTask {
+		team = nil
+	}
+	team.Do((len(y)+byteTask-1)/byteTask, j)
+}
+
+// Tile quantizes a part.
+func (j *ByteRounding) Tile(i int) {
+	y := j.y[i*byteTask : min((i+1)*byteTask, len(j.y))]
+	x, n := j.x[i*byteTask:], len(y)/Lanes*Lanes
+	j.t.quantize(n, y, x, &j.s)
+	quantizeRow(len(y)-n, y[n:], x[n:], &j.s)
 }
 
 // MeanBytes sets y, [n, Blocks(channels), 16], to the means of the pixels of

@@ -9,11 +9,11 @@ func quantFor(level cpu.Level) quantTable {
 		return quantPlain
 	}
 	q := quantTable{
-		directTable: directTable{level: level, pixels: 5, width: 16, grain: 1 << 20}, wordsPerStep: 2,
-		max: u8MaxAVX2, maxWindows: u8MaxWindowsAVX2, add: u8AddAVX2,
+		directTable: directTable{level: level, pixels: 5, width: 16, grain: 1 << 18}, wordsPerStep: 2,
+		max: u8MaxAVX2, maxWindows: u8MaxWindowsAVX2, add: u8AddAVX2, quantize: u8QuantizeAVX2,
 	}
 	if level == cpu.AVX512 && cpu.Has().VNNI {
-		q.pixels, q.width, q.grain, q.wordsPerStep = 14, 32, 8<<20, 1
+		q.pixels, q.width, q.grain, q.wordsPerStep = 14, 32, 2<<20, 1
 	}
 	return q
 }
@@ -23,10 +23,16 @@ func (q *quantTable) run(t *quantTile, width int) {
 	switch {
 	case q.level < cpu.AVX2:
 		quantGeneric(t, width)
+	case q.wordsPerStep == 2 && t.few:
+		u8Conv5x16FewAVX2(t)
 	case q.wordsPerStep == 2:
 		u8Conv5x16AVX2(t)
+	case width == 2*Lanes && t.few:
+		u8Conv14x32FewVNNI(t)
 	case width == 2*Lanes:
 		u8Conv14x32VNNI(t)
+	case t.few:
+		u8Conv14x16FewVNNI(t)
 	default:
 		u8Conv14x16VNNI(t)
 	}

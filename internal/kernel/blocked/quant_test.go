@@ -94,7 +94,11 @@ func (c *quantCase) clearBytes(y []byte) []byte {
 }
 
 func TestQuantized(t *testing.T) {
-	for i, g := range directGeometries(t) {
+	few := []*conv.Geometry{
+		geometry(t, 2, 3, 48, 1, []int{17, 20}, []int{7, 7}, []int{2, 2}, nil, []int{3, 3, 3, 3}),
+		geometry(t, 1, 4, 20, 1, []int{9, 11}, []int{3, 3}, nil, nil, []int{1, 1, 1, 1}),
+	}
+	for i, g := range append(few, directGeometries(t)...) {
 		c := newQuantCase(g, kerneltest.Rand(uint64(i)))
 		want := c.reference()
 		for _, level := range cpu.Supported() {
@@ -167,9 +171,13 @@ func TestQuantRows(t *testing.T) {
 			q.max(n, got, a, b)
 			maxBytes(n, want, a, b)
 			require.Equal(t, want, got)
-			s := quantSum{aScale: 0.03, bScale: 0.7, yScale: 0.41, aZero: 3, bZero: 200, yZero: 100, low: -100, high: 155}
+			s := quantSum{aScale: 0.03, bScale: 0.7, yScale: 2.41, aZero: 3, bZero: 200, yZero: 100, low: -100, high: 155}
 			q.add(n, got, a, b, &s)
 			quantAdd(n, want, a, b, &s)
+			require.Equal(t, want, got, "%v", level)
+			x := kerneltest.Hostile(r, make([]float32, n))
+			q.quantize(n, got, x, &s)
+			quantizeRow(n, want, x, &s)
 			require.Equal(t, want, got, "%v", level)
 		}
 		for _, stride := range []int{1, 2, 3} {

@@ -12,6 +12,7 @@ type quantTile struct {
 	start []int32 // of the sums, by output channel of the panel
 	scale []float32
 	zero  int32
+	few   bool // no more than four channels: a block has one step
 }
 
 // quantTable is what the tiers of convolutions of bytes differ in.
@@ -21,6 +22,7 @@ type quantTable struct {
 	max          func(n int, y, a, b []byte)
 	maxWindows   func(n, taps, stride int, y, x []byte)
 	add          func(n int, y, a, b []byte, s *quantSum)
+	quantize     func(n int, y []byte, x []float32, s *quantSum)
 }
 
 // put writes a weight into the weights of a step.
@@ -45,9 +47,13 @@ func quantGeneric(t *quantTile, width int) {
 		for row := range t.rows {
 			for col := range t.cols {
 				from := x + row*t.rowStep + col*t.colStep
+				lanes := Lanes
+				if t.few {
+					lanes = quad
+				}
 				for range t.channels {
-					addBytes(sums[:width], bytesOf(t.x)[from:][:Lanes], w)
-					w, from = w[Lanes*width:], from+t.channelStep
+					addBytes(sums[:width], bytesOf(t.x)[from:][:lanes], w)
+					w, from = w[lanes*width:], from+t.channelStep
 				}
 			}
 			w = w[min(t.wSkip, len(w)):]
@@ -83,17 +89,29 @@ func (t *quantTile) put(y []byte, sums []int32, scale []float32) {
 // quantSum says how two bytes are added: as numbers, each less its zero point
 // times its scale.
 type quantSum struct {
-	aScale, bScale, yScale float32
-	low, high              float32 // of a result less its zero point
-	aZero, bZero, yZero    int32
+	aScale, bScale      float32
+	yScale              float32 // what the sum is multiplied by; what numbers are divided by
+	low, high           float32 // of a result less its zero point
+	aZero, bZero, yZero int32
 }
 
 // quantAdd is the definition of a sum of quantized numbers.
 func quantAdd(n int, y, a, b []byte, s *quantSum) {
 	for i := range n {
 		x := float32(int32(a[i])-s.aZero)*s.aScale + float32(float32(int32(b[i])-s.bZero)*s.bScale)
-		v := min(max(x/s.yScale, s.low), s.high)
+		v := min(max(x*s.yScale, s.low), s.high)
 		y[i] = byte(int32(math.RoundToEven(float64(v))) + s.yZero)
+	}
+}
+
+// quantizeRow is the definition of quantization. NaN becomes the zero point.
+func quantizeRow(n int, y []byte, x []float32, s *quantSum) {
+	for i := range n {
+		v := x[i] / s.yScale
+		if v != v {
+			v = 0
+		}
+		y[i] = byte(int32(math.RoundToEven(float64(min(max(v, s.low), s.high)))) + s.yZero)
 	}
 }
 
@@ -118,5 +136,5 @@ func maxWindows(n, taps, stride int, y, x []byte) {
 
 var quantPlain = quantTable{
 	directTable: directTable{pixels: 6, width: 16, grain: 1 << 15}, wordsPerStep: 1,
-	max: maxBytes, maxWindows: maxWindows, add: quantAdd,
+	max: maxBytes, maxWindows: maxWindows, add: quantAdd, quantize: quantizeRow,
 }
