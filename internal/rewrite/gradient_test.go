@@ -122,11 +122,12 @@ func TestPrepare_gradientLimits(t *testing.T) {
 	require.ErrorAs(t, prepare(`g (float x) => (float d0) { y = Mul (x, x) `+many.String()+`}`), &limit)
 	require.Equal(t, "gradients asked for by name", limit.Limit)
 	// Each gradient of a gradient is twice as long at least.
-	deep := `g (float x) => (float d0) { p0 = Exp (x) `
+	var deep strings.Builder
+	deep.WriteString(`g (float x) => (float d0) { p0 = Exp (x) `)
 	for i := range 40 {
-		deep += fmt.Sprintf(`s%d = Mul (p%d, p%d) p%d = ai.onnx.preview.training.Gradient <xs = ["x"], y = "s%d"> (x) `, i, i, i, i+1, i)
+		fmt.Fprintf(&deep, `s%d = Mul (p%d, p%d) p%d = ai.onnx.preview.training.Gradient <xs = ["x"], y = "s%d"> (x) `, i, i, i, i+1, i)
 	}
-	require.ErrorAs(t, prepare(deep+`d0 = Identity (p40) }`), &limit)
+	require.ErrorAs(t, prepare(deep.String()+`d0 = Identity (p40) }`), &limit)
 	require.Equal(t, "nodes after inlining", limit.Limit)
 }
 

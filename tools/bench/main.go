@@ -59,7 +59,7 @@ func command(args []string) error {
 
 // numbers reads numbers from 1 on, between commas.
 func numbers(s string) (list []int, err error) {
-	for _, part := range strings.Split(s, ",") {
+	for part := range strings.SplitSeq(s, ",") {
 		n, err := strconv.Atoi(part)
 		if err != nil || n < 1 {
 			return nil, onnx.Invalidf("expected a number from 1 on, received %.32q", part)
