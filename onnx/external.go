@@ -239,7 +239,7 @@ func (l *loader) tensor(t *Tensor) error {
 func (l *loader) leave(t *Tensor, f *outside, key place) {
 	s := l.later[key]
 	if s == nil {
-		s = &source{n: int(key.length), read: f.kept.reader(key.offset)}
+		s = f.kept.source(key.offset, int(key.length))
 		l.later[key] = s
 	}
 	t.External, t.form.external, t.source = nil, true, s

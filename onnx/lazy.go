@@ -18,6 +18,7 @@ const lazyBytes = 64 << 10
 type source struct {
 	n    int // bytes
 	read func(dst []byte) error
+	part func(dst []byte, offset int) error // reads what is at offset; nil where all is had at once only
 
 	mu   sync.Mutex
 	data []byte // while held
@@ -91,6 +92,30 @@ func (t *Tensor) Peek(scratch []byte) ([]byte, error) {
 	return b, t.source.read(b)
 }
 
+// PeekParts calls use with the elements as bytes, in order and for a short time: all of them where they are held or can only
+// be had at once, otherwise parts that are read into scratch, each a multiple of unit bytes and as large as fits, but at least
+// one unit. offset is where a part starts, in bytes.
+func (t *Tensor) PeekParts(unit int, scratch []byte, use func(offset int, part []byte)) error {
+	if t.source == nil || t.source.part == nil || unit <= 0 || t.Held() {
+		b, err := t.Peek(scratch)
+		if err == nil {
+			use(0, b)
+		}
+		return err
+	}
+	if unit = min(unit, t.source.n); len(scratch) < unit {
+		scratch = Bytes(unit)
+	}
+	for at, step := 0, len(scratch)/max(unit, 1)*unit; at < t.source.n; at += step {
+		b := scratch[:min(step, t.source.n-at)]
+		if err := t.source.part(b, at); err != nil {
+			return err
+		}
+		use(at, b)
+	}
+	return nil
+}
+
 // kept is a file that stays open so that it can be read again.
 type kept struct {
 	*os.File
@@ -100,9 +125,15 @@ type kept struct {
 
 func keep(f *os.File, info fs.FileInfo) *kept { return &kept{f, info.Size(), info.ModTime()} }
 
-// reader reads a range of the file, which must not have changed.
-func (f *kept) reader(offset int64) func([]byte) error {
-	return func(dst []byte) error {
+// source is n bytes of the file, which must not have changed.
+func (f *kept) source(offset int64, n int) *source {
+	part := f.reader(offset)
+	return &source{n: n, read: func(dst []byte) error { return part(dst, 0) }, part: part}
+}
+
+// reader reads parts of what starts at start.
+func (f *kept) reader(start int64) func([]byte, int) error {
+	return func(dst []byte, offset int) error {
 		info, err := f.Stat()
 		if err != nil {
 			return err
@@ -110,7 +141,7 @@ func (f *kept) reader(offset int64) func([]byte) error {
 		if info.Size() != f.size || !info.ModTime().Equal(f.time) {
 			return Invalidf("%.128q has changed since it was opened", info.Name())
 		}
-		n, err := f.ReadAt(dst, offset)
+		n, err := f.ReadAt(dst, start+int64(offset))
 		if n == len(dst) {
 			return nil
 		}
@@ -175,14 +206,14 @@ func (d *decoder) setLazy(t *Tensor, raw []byte, size int) (bool, error) {
 	if len(raw) != size {
 		return true, t.setRaw(raw, size)
 	}
-	read := d.sparse.file.reader(int64(offset))
+	source := d.sparse.file.source(int64(offset), size)
 	if t.Elem == Bool { // whose bytes are looked at
 		b := Bytes(size)
-		if err := read(b); err != nil {
+		if err := source.read(b); err != nil {
 			return true, err
 		}
 		return true, t.setRaw(b, size)
 	}
-	t.source = &source{n: size, read: read}
+	t.source = source
 	return true, nil
 }

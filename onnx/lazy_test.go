@@ -44,6 +44,16 @@ func TestReadOptions_Lazy(t *testing.T) {
 			peeked, err := v.Init.Peek(nil)
 			require.NoError(t, err)
 			require.True(t, bytes.Equal(want.Bytes(), peeked))
+			for _, unit := range []int{1, 24, 100_000, 1 << 30} {
+				parts, calls := make([]byte, want.ByteLen()), 0
+				require.NoError(t, v.Init.PeekParts(unit, make([]byte, 50_000), func(offset int, part []byte) {
+					require.Zero(t, offset%unit)
+					copy(parts[offset:], part)
+					calls++
+				}))
+				require.True(t, bytes.Equal(want.Bytes(), parts), "units of %d bytes", unit)
+				require.Equal(t, calls > 1, !v.Init.Held() && unit < want.ByteLen(), "units of %d bytes", unit)
+			}
 			require.NoError(t, v.Init.Load())
 			require.True(t, v.Init.Held())
 			require.True(t, bytes.Equal(want.Bytes(), v.Init.Bytes()))
@@ -75,6 +85,7 @@ func TestReadOptions_Lazy_changed(t *testing.T) {
 	require.Nil(t, x.Bytes())
 	_, err = x.Peek(nil)
 	require.Error(t, err)
+	require.Error(t, x.PeekParts(4, nil, func(int, []byte) { t.Error("was given a part") }))
 }
 
 func TestDeferred(t *testing.T) {
@@ -89,9 +100,13 @@ func TestDeferred(t *testing.T) {
 	require.Equal(t, []int16{1, 2, 3}, Data[int16](x))
 	require.Equal(t, 1, calls)
 	x.Release()
+	require.NoError(t, x.PeekParts(2, make([]byte, 2), func(offset int, part []byte) {
+		require.Zero(t, offset)
+		require.Equal(t, []int16{1, 2, 3}, View[int16](part))
+	}))
 	x.Mutable()[0] = 9
 	require.Equal(t, []int16{9, 2, 3}, Data[int16](x))
-	require.Equal(t, 2, calls)
+	require.Equal(t, 3, calls)
 
 	_, err = Deferred(String, []int{3}, nil)
 	require.Error(t, err)
