@@ -34,42 +34,48 @@ func (p *packed[T]) shapeOnly(i int) []int {
 	return []int{i}
 }
 
-// form is the input in a format of size elements, which pack writes.
+// form is the input in a format of size elements, which pack writes from all of the input.
 func (p *packed[T]) form(format string, size int, pack func(dst, data []T)) []T {
+	return p.formOf(format, size, p.t.Len(), func(dst, part []T, _ int) { pack(dst, part) })
+}
+
+// formOf is the same where pack can take the input in parts, each a multiple of unit elements: at is the place of the first.
+func (p *packed[T]) formOf(format string, size, unit int, pack func(dst, part []T, at int)) []T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	form, ok := p.forms[format]
 	if !ok {
 		form = onnx.View[T](onnx.Bytes(size * int(onnx.ElemOf[T]().Size())))
-		p.unpacked(func(data []T) { pack(form, data) })
+		p.parts(unit, func(part []T, at int) { pack(form, part, at) })
 		p.forms[format] = form
 	}
 	return form
 }
 
-// unpackedBytes are buffers for inputs while they are packed.
-var unpackedBytes sync.Pool
+// unpackedBytes are buffers of partBytes for inputs while they are packed.
+var unpackedBytes = sync.Pool{New: func() any { b := onnx.Bytes(partBytes); return &b }}
 
-// unpacked lends the input as it is to use.
-func (p *packed[T]) unpacked(use func(data []T)) {
-	scratch, _ := unpackedBytes.Get().(*[]byte)
-	if scratch == nil {
-		scratch = new([]byte)
-	}
-	b, err := p.t.Peek(*scratch)
+// partBytes is about what is read before it is packed: it should stay in the second cache meanwhile.
+const partBytes = 1 << 20
+
+// parts lends the input as it is to use, in parts that are multiples of unit elements.
+func (p *packed[T]) parts(unit int, use func(part []T, at int)) {
+	scratch := unpackedBytes.Get().(*[]byte)
+	defer unpackedBytes.Put(scratch)
+	size := onnx.ElemOf[T]().Size()
+	err := p.t.PeekParts(unit*size, *scratch, func(offset int, b []byte) { use(aligned[T](b), offset/size) })
 	if err != nil {
 		panic(opdef.Fault{Err: err})
 	}
+}
+
+// aligned is b, or a copy, as elements.
+func aligned[T gemm.Float](b []byte) []T {
 	var z T
 	if len(b) > 0 && uintptr(unsafe.Pointer(&b[0]))%unsafe.Alignof(z) != 0 {
-		*scratch = append((*scratch)[:0], b...)
-		b = *scratch
+		b = append(onnx.Bytes(len(b))[:0], b...)
 	}
-	use(onnx.View[T](b))
-	if !p.t.Held() && cap(b) > cap(*scratch) {
-		*scratch = b
-	}
-	unpackedBytes.Put(scratch)
+	return onnx.View[T](b)
 }
 
 // plain is the input as it is, for kernels that read it so: a form like the others.
@@ -79,7 +85,7 @@ func (p *packed[T]) plain() []T {
 			return onnx.View[T](b)
 		}
 	}
-	return p.form("plain", p.t.Len(), func(dst, data []T) { copy(dst, data) })
+	return p.formOf("plain", p.t.Len(), 1, func(dst, part []T, at int) { copy(dst[at:], part) })
 }
 
 // held answers for opdef.Step.Held; nil for an input that is not packed.
@@ -107,9 +113,24 @@ func (p *packed[T]) operandB(t *gemm.Table[T], m, n, k int, a, b gemm.Operand[T]
 		b.Data = p.plain()
 		return b
 	}
-	form := p.form(t.Format(), gemm.PackedB(t, k, n), func(dst, data []T) {
-		b.Data = data
-		gemm.PackB(t, dst, k, n, b)
+	form := p.formOf(t.Format(), gemm.PackedB(t, k, n), unitB(t, n, k, b), func(dst, part []T, at int) {
+		b.Data = part
+		if b.Trans {
+			gemm.PackB(t, dst[at:], k, len(part)/max(k, 1), b)
+		} else {
+			gemm.PackBRows(t, dst, k, n, b, at/max(n, 1), len(part)/max(n, 1))
+		}
 	})
 	return gemm.Operand[T]{Data: form, Packed: true}
 }
+
+// unitB is the least elements of b, n columns of k, that are packed at a time: whole panels, or so many rows that each panel
+// gets more than a page of memory.
+func unitB[T gemm.Float](t *gemm.Table[T], n, k int, b gemm.Operand[T]) int {
+	if b.Trans {
+		return min(t.Cols, n) * k
+	}
+	return min(rowsB, k) * n
+}
+
+const rowsB = 32

@@ -412,6 +412,49 @@ func TestTranspose(t *testing.T) {
 	}
 }
 
+// TestPackB: every element goes to its panel, whether B is packed at once or in
+// parts, rows of it or, stored transposed, columns.
+func TestPackB(t *testing.T) {
+	for _, level := range cpu.Supported() {
+		table := For[float32](level)
+		for _, n := range []int{0, 1, table.Cols - 1, table.Cols, 3*table.Cols + 5} {
+			for _, k := range []int{0, 1, 7, 64, 150} {
+				src := kerneltest.Fill(kerneltest.Rand(1), kerneltest.Guarded[float32](t, k*n))
+				want := make([]float32, PackedB(table, k, n))
+				for i := range n {
+					for p := range k {
+						want[i/table.Cols*table.Cols*k+p*table.Cols+i%table.Cols] = src[p*n+i]
+					}
+				}
+				packed := func(pack func(dst []float32)) {
+					dst := kerneltest.Guarded[float32](t, len(want))
+					for i := range dst {
+						dst[i] = -1
+					}
+					pack(dst)
+					require.Equal(t, want, append([]float32{}, dst...), "%v: %d x %d", level, k, n)
+				}
+				packed(func(dst []float32) { PackB(table, dst, k, n, Operand[float32]{Data: src, Stride: n}) })
+				packed(func(dst []float32) {
+					for k0 := 0; k0 < k; k0 += 65 {
+						rows := min(65, k-k0)
+						PackBRows(table, dst, k, n, Operand[float32]{Data: src[k0*n:][:rows*n], Stride: n}, k0, rows)
+					}
+				})
+				turned := make([]float32, k*n)
+				table.Transpose(turned, k, src, n, k, n)
+				packed(func(dst []float32) { PackB(table, dst, k, n, Operand[float32]{Data: turned, Stride: k, Trans: true}) })
+				packed(func(dst []float32) {
+					for j := 0; j < n; j += table.Cols {
+						cols := min(table.Cols, n-j)
+						PackB(table, dst[j*k:], k, cols, Operand[float32]{Data: turned[j*k:][:cols*k], Stride: k, Trans: true})
+					}
+				})
+			}
+		}
+	}
+}
+
 // TestFMA32 compares with a chain in arbitrary precision at places where
 // rounding twice is wrong.
 func TestFMA32(t *testing.T) {

@@ -37,9 +37,9 @@ func PackA[T Float](t *Table[T], dst []T, m, k int, a Operand[T]) {
 	}
 }
 
-// packSteps is how many rows of B all panels are packed from before the next
+// stepsAtOnce is how many rows of B all panels are packed from before the next
 // ones: the pages of so many rows have their addresses at hand.
-const packSteps = 64
+const stepsAtOnce = 64
 
 // PackB writes B in packed form: panels of Cols columns, each step of a panel
 // side by side. dst has PackedB elements, all of which are written.
@@ -47,14 +47,33 @@ func PackB[T Float](t *Table[T], dst []T, k, n int, b Operand[T]) {
 	t = orBest(t)
 	check(n >= 0 && k >= 0 && len(dst) >= PackedB(t, k, n), shortScratch)
 	b.checkShape(k, n)
-	step := max(k, 1)
-	if !b.Trans {
-		step = packSteps
+	if b.Trans {
+		packSteps(t, dst, k, n, b, 0, k)
+		return
 	}
-	for k0 := 0; k0 < k; k0 += step {
-		for j := 0; j < n; j += t.Cols {
-			packPanel(t, dst[j*k+k0*t.Cols:], b, j, min(t.Cols, n-j), t.Cols, k0, min(step, k-k0))
-		}
+	for k0 := 0; k0 < k && n > 0; k0 += stepsAtOnce {
+		part := b
+		part.Data = b.Data[k0*b.Stride:]
+		packSteps(t, dst, k, n, part, k0, min(stepsAtOnce, k-k0))
+	}
+}
+
+// PackBRows writes the steps from k0 on of a k x n operand B, whose rows b
+// holds, where PackB writes them. For all rows of B, in parts of any size, that
+// is what PackB does. Where B is stored transposed, its parts are columns: from
+// column j on, a multiple of Cols, they are packed by PackB to dst[j*k:].
+func PackBRows[T Float](t *Table[T], dst []T, k, n int, b Operand[T], k0, rows int) {
+	t = orBest(t)
+	check(n >= 0 && k0 >= 0 && rows >= 0 && k0+rows <= k && !b.Trans, badSize)
+	check(len(dst) >= PackedB(t, k, n), shortScratch)
+	b.checkShape(rows, n)
+	packSteps(t, dst, k, n, b, k0, rows)
+}
+
+// packSteps writes so many steps to all panels from step k0 on. b begins there.
+func packSteps[T Float](t *Table[T], dst []T, k, n int, b Operand[T], k0, steps int) {
+	for j := 0; j < n; j += t.Cols {
+		packPanel(t, dst[j*k+k0*t.Cols:], b, j, min(t.Cols, n-j), t.Cols, 0, steps)
 	}
 }
 
