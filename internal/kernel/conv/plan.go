@@ -34,11 +34,13 @@ type Plan[T gemm.Float] struct {
 
 	backward *Plan[T] // the data gradient as a convolution, nil if it is not one
 	weights  weightsPlan
+	together togetherPlan
 
-	forwards parallel.FreeList[forward[T]]
-	columns  parallel.FreeList[columns[T]]
-	grads    parallel.FreeList[weightsGradient[T]]
-	biases   parallel.FreeList[biasGradient[T]]
+	forwards  parallel.FreeList[forward[T]]
+	columns   parallel.FreeList[columns[T]]
+	grads     parallel.FreeList[weightsGradient[T]]
+	togethers parallel.FreeList[together[T]]
+	biases    parallel.FreeList[biasGradient[T]]
 }
 
 // A block is the pixels that are computed before they are stored: some whole
@@ -83,6 +85,7 @@ func newPlan[T gemm.Float](t *gemm.Table[T], g *Geometry) *Plan[T] {
 	p.kOff = p.stage.steps(p.tapOff, p.cg, p.outer.n)
 	p.rowOff = p.stage.outRows(g)
 	p.weights = p.planWeights()
+	p.together = p.planTogether()
 	return p
 }
 

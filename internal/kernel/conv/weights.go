@@ -130,6 +130,9 @@ func (p *Plan[T]) WeightsScratch(threads int) int {
 	if p.empty {
 		return 0
 	}
+	if p.together.use {
+		return p.togetherScratch(threads)
+	}
 	return p.weights.parts*roundUp(p.g.Weights(), 16) + max(threads, 1)*p.buffersSize()
 }
 
@@ -144,6 +147,10 @@ func (p *Plan[T]) BackwardWeights(team *parallel.Team, x, dy, dw, scratch []T) {
 	}
 	team = p.worth(team)
 	scratch = orMake(scratch, p.WeightsScratch(team.Threads()))
+	if p.together.use {
+		p.weightsTogether(team, x, dy, dw, scratch)
+		return
+	}
 	w := p.grads.Take()
 	*w = weightsGradient[T]{Plan: p, x: x, dy: dy, dw: dw}
 	w.sums = take(&scratch, p.weights.parts*roundUp(g.Weights(), 16))
