@@ -43,6 +43,14 @@ type Momentum[T Float] struct {
 // Keras: v = mu*v - g*lr; w += v, with Nesterov w += mu*v - g*lr.
 // PyTorch: v = mu*v + damp*g, at first v = g; w -= lr*v, with Nesterov w -= lr*(g + mu*v).
 func (s *Momentum[T]) Step(w, v, g []T) {
+	switch usual := s.none() && !s.Nesterov; {
+	case usual && s.Keras:
+		s.keras(w, v, g)
+		return
+	case usual && !s.First:
+		s.plain(w, v, g)
+		return
+	}
 	for i := range w {
 		x, d := s.apply(w[i], T(g[i]*s.Scale))
 		switch {
@@ -66,6 +74,28 @@ func (s *Momentum[T]) Step(w, v, g []T) {
 			d = v[i]
 		}
 		w[i] = x - T(d*s.LR)
+	}
+}
+
+// keras is the usual step of Keras, without a question for each weight.
+func (s *Momentum[T]) keras(w, v, g []T) {
+	v, g = v[:len(w)], g[:len(w)]
+	scale, mu, lr := s.Scale, s.Mu, s.LR
+	for i, x := range w {
+		fresh := T(v[i]*mu) - T(T(g[i]*scale)*lr)
+		v[i] = fresh
+		w[i] = x + fresh
+	}
+}
+
+// plain is the usual step of PyTorch.
+func (s *Momentum[T]) plain(w, v, g []T) {
+	v, g = v[:len(w)], g[:len(w)]
+	scale, mu, damp, lr := s.Scale, s.Mu, s.Damp, s.LR
+	for i, x := range w {
+		fresh := T(v[i]*mu) + T(T(g[i]*scale)*damp)
+		v[i] = fresh
+		w[i] = x - T(fresh*lr)
 	}
 }
 
