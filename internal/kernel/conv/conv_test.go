@@ -171,6 +171,9 @@ func cases(t testing.TB) []*Geometry {
 		geometry(t, 6, 16, 35, 1, []int{2, 3}, []int{1, 1}, two, nil, nil),
 		geometry(t, 7, 18, 16, 1, []int{4, 6}, []int{2, 3}, nil, two, []int{2, 0, 1, 3}),
 		geometry(t, 4, 16, 16, 1, []int{9}, []int{3}, []int{3}, nil, []int{2, 1}),
+		geometry(t, 9, 16, 35, 1, []int{2, 5}, []int{2, 3}, []int{1, 2}, nil, []int{1, 1, 0, 1}),
+		geometry(t, 16, 18, 16, 1, []int{5, 3}, []int{3, 3}, two, two, []int{1, 3, 2, 3}),
+		geometry(t, 9, 16, 33, 1, []int{1, 1}, []int{3, 3}, nil, nil, []int{3, 1, 3, 1}),
 		geometry(t, 0, 3, 2, 1, []int{6, 6}, []int{3, 3}, nil, nil, nil),
 		geometry(t, 2, 0, 2, 1, []int{6, 6}, []int{3, 3}, nil, nil, nil),
 		geometry(t, 2, 3, 0, 1, []int{6, 6}, []int{3, 3}, nil, nil, nil),
@@ -196,6 +199,22 @@ func testConv[T gemm.Float](t *testing.T) {
 			}
 			first.same(t, r, name)
 		}
+	}
+}
+
+// TestConv_crowd: many small images have the bits of each alone.
+func TestConv_crowd(t *testing.T) {
+	for i, g := range cases(t) {
+		d := newData[float32](t, g)
+		y, alone := make([]float32, len(d.dy)), make([]float32, len(d.dy))
+		NewPlan[float32](nil, g).Forward(nil, d.x, Weights[float32]{Data: d.w}, d.bias, true, y, nil)
+		one := *g
+		one.N = 1
+		p := NewPlan[float32](nil, &one)
+		for n := range g.N {
+			p.Forward(nil, d.x[n*g.ImageIn():], Weights[float32]{Data: d.w}, d.bias, true, alone[n*g.ImageOut():], nil)
+		}
+		require.Equal(t, -1, kerneltest.Same(y, alone), "case %d, %+v", i, *g)
 	}
 }
 

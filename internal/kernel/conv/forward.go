@@ -39,6 +39,9 @@ func (p *Plan[T]) ForwardScratch(threads int, packed bool) int {
 		return 0
 	}
 	n := max(threads, 1) * (p.stage.size(p.g.C) + p.blockSize())
+	if p.crowd.use {
+		n = p.crowdScratch(max(threads, 1))
+	}
 	if !packed {
 		n += roundUp(p.PackedWeights(), 16)
 	}
@@ -76,6 +79,10 @@ func (p *Plan[T]) convolve(team *parallel.Team, x []T, w Weights[T], turned bool
 		w.Data = packed
 	}
 	check(len(w.Data) >= p.PackedWeights())
+	if p.crowd.use {
+		p.convolveCrowd(team, x, w.Data, bias, relu, y, scratch)
+		return
+	}
 	f := p.forwards.Take()
 	*f = forward[T]{Plan: p, x: x, w: w.Data, y: y, bias: bias, relu: relu}
 	f.run(team, scratch)

@@ -35,7 +35,9 @@ type Plan[T gemm.Float] struct {
 	backward *Plan[T] // the data gradient as a convolution, nil if it is not one
 	weights  weightsPlan
 	together togetherPlan
+	crowd    crowdPlan
 
+	crowds    parallel.FreeList[crowd[T]]
 	forwards  parallel.FreeList[forward[T]]
 	columns   parallel.FreeList[columns[T]]
 	grads     parallel.FreeList[weightsGradient[T]]
@@ -76,10 +78,13 @@ func newPlan[T gemm.Float](t *gemm.Table[T], g *Geometry) *Plan[T] {
 	if p.empty = g.N*g.ImageIn() == 0 || g.N*g.ImageOut() == 0; p.empty {
 		return p // the sizes of nothing may be large
 	}
-	p.block = p.cut()
-	p.stage = newStage(g, p.across && p.block.last(p.ow) < t.Cols)
 	p.outer = newOuterTaps(g)
 	p.inner = p.taps / p.outer.n
+	if p.crowd = p.planCrowd(); p.crowd.use {
+		p.across = false
+	}
+	p.block = p.cut()
+	p.stage = newStage(g, p.across && p.block.last(p.ow) < t.Cols)
 	p.format = p.formatOf()
 	p.tapOff = p.stage.tapOffsets(g)
 	p.kOff = p.stage.steps(p.tapOff, p.cg, p.outer.n)
