@@ -92,7 +92,7 @@ func (k *blockedKernel) run(r *opdef.Run) error {
 		w, scratch = scratch[:n:n], scratch[n:]
 		p.PackWeights(w, opdef.Of[float32](r.In[1]))
 	case w == nil:
-		w = k.packed.form("blocked "+p.Format(), p.PackedWeights(), p.PackWeights)
+		w = k.packed.formOf("blocked "+p.Format(), p.PackedWeights(), p.PackUnit(), p.PackPart)
 		s.packed = w
 	}
 	e := k.epilogue

@@ -24,6 +24,7 @@ type winogradGen struct {
 // winograd prints all kernels.
 func (f *file) winograd(set isa, panels ...int) {
 	w := &winogradGen{file: f, isa: set}
+	w.weights()
 	for _, vecs := range panels {
 		w.products(vecs)
 	}

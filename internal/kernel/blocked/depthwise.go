@@ -117,8 +117,10 @@ func (d *depthwise) format() string { return "depthwise" }
 
 func (d *depthwise) packedWeights() int { return Blocks(d.g.C) * d.g.Taps() * Lanes }
 
+func (d *depthwise) packUnit() int { return d.g.M }
+
 // packWeights writes [C/16, kernel..., 16].
-func (d *depthwise) packWeights(dst, w []float32) {
+func (d *depthwise) packWeights(_ *packing, dst, w []float32, _, _ int) {
 	taps := d.g.Taps()
 	clear(dst[:d.packedWeights()])
 	for c := range d.g.C {

@@ -44,7 +44,7 @@ func checkDepthwise(t *testing.T, g *conv.Geometry, e Epilogue, r *rand.Rand, ho
 		k := newDepthwise(For(level), g, Options{})
 		require.NotNil(t, k)
 		packed := kerneltest.Guarded[float32](t, k.packedWeights())
-		k.packWeights(packed, w)
+		packAll(k, g, packed, w)
 		y := kerneltest.Guarded[float32](t, size)
 		k.run(nil, in, packed, &e, y, nil)
 		if first == nil {
@@ -143,7 +143,7 @@ func TestDepthwise_inPlace(t *testing.T) {
 		for _, level := range cpu.Supported() {
 			kernel := newDepthwise(For(level), g, Options{})
 			packed := make([]float32, kernel.packedWeights())
-			kernel.packWeights(packed, w)
+			packAll(kernel, g, packed, w)
 			want, got := make([]float32, len(residual)), append([]float32{}, residual...)
 			kernel.run(nil, x, packed, &Epilogue{Residual: residual}, want, nil)
 			kernel.run(nil, x, packed, &Epilogue{Residual: got}, got, nil)

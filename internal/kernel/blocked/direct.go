@@ -101,25 +101,6 @@ func (p *direct) packedWeights() int {
 	return p.groups * p.panelWeights(Blocks(p.mg)*Lanes)
 }
 
-// packWeights writes panels, and in each the steps of the sums, output channel
-// beside output channel.
-func (p *direct) packWeights(dst, w []float32) {
-	clear(dst[:p.packedWeights()])
-	each := p.panelWeights(Blocks(p.mg) * Lanes)
-	for m := range p.m {
-		group, in := m/p.mg, m%p.mg
-		first := in / p.t.width * p.t.width
-		width := p.t.panel(first, p.mg)
-		panel := dst[group*each+p.panelWeights(first)+in-first:]
-		for c := range p.cg {
-			from := w[(m*p.cg+c)*p.taps:][:p.taps]
-			for tap, v := range from {
-				panel[p.step(tap, c)*width] = v
-			}
-		}
-	}
-}
-
 // step is the place of a tap and a channel in the sum.
 func (p *direct) step(tap, c int) int {
 	if p.plain {

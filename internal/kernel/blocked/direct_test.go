@@ -75,7 +75,7 @@ func (c *directCase) run(t testing.TB, table *Table, team *parallel.Team) []floa
 	k := newDirect(table, c.g, c.o)
 	require.NotNil(t, k)
 	packed := kerneltest.Guarded[float32](t, k.packedWeights())
-	k.packWeights(packed, c.w)
+	packAll(k, c.g, packed, c.w)
 	y := kerneltest.Guarded[float32](t, c.outputs())
 	k.run(team, c.x, packed, &c.e, y, kerneltest.Guarded[float32](t, k.scratch(team.Threads())))
 	return y
@@ -217,7 +217,7 @@ func TestDirect_residualInPlace(t *testing.T) {
 		want := c.run(t, For(level), nil)
 		k := newDirect(For(level), g, c.o)
 		packed := make([]float32, k.packedWeights())
-		k.packWeights(packed, c.w)
+		packAll(k, c.g, packed, c.w)
 		y := append([]float32(nil), c.e.Residual...)
 		k.run(nil, c.x, packed, &Epilogue{Residual: y}, y, nil)
 		require.Equal(t, want, y)
@@ -378,7 +378,7 @@ func benchmarkDirect(b *testing.B, table *Table, g *conv.Geometry, o Options, th
 	packed := make([][]float32, min(copies, 256))
 	for i := range packed {
 		packed[i] = onLine(k.packedWeights())
-		k.packWeights(packed[i], c.w)
+		packAll(k, g, packed[i], c.w)
 	}
 	y, scratch := onLine(c.outputs()), onLine(k.scratch(threads))
 	e := Epilogue{Bias: make([]float32, g.M), Act: Relu}

@@ -27,6 +27,7 @@ func Supports(axes, channels, out, groups int) bool {
 // A Plan is what a convolution of one geometry needs to know. It may be used
 // by several goroutines at a time.
 type Plan struct {
+	t *Table
 	g *conv.Geometry
 	k kernel
 
@@ -37,7 +38,10 @@ type Plan struct {
 type kernel interface {
 	format() string
 	packedWeights() int
-	packWeights(dst, w []float32)
+	// packUnit is the output channels that packWeights takes at least at a time.
+	packUnit() int
+	// packWeights writes where they belong the weights of n output channels from a multiple of packUnit on, which w holds.
+	packWeights(l *packing, dst, w []float32, from, n int)
 	scratch(threads int) int
 	run(team *parallel.Team, x, weights []float32, e *Epilogue, y, scratch []float32)
 }
@@ -48,7 +52,7 @@ func NewPlan(t *Table, g *conv.Geometry, o Options) *Plan {
 	if t == nil {
 		t = Best()
 	}
-	return &Plan{g: g, k: choose(t, g, o)}
+	return &Plan{t: t, g: g, k: choose(t, g, o)}
 }
 
 // choose returns the first kernel that takes the geometry.
@@ -71,8 +75,28 @@ func (p *Plan) PackedWeights() int { return p.k.packedWeights() }
 // PackWeights packs w, [M, C/Groups, kernel...], into dst of PackedWeights
 // elements.
 func (p *Plan) PackWeights(dst, w []float32) {
-	check(len(dst) >= p.PackedWeights() && len(w) >= p.g.Weights())
-	p.k.packWeights(dst, w)
+	check(len(w) >= p.g.Weights())
+	p.PackPart(dst, w[:p.g.Weights()], 0)
+}
+
+// PackUnit returns of how many elements of w the parts of PackPart are
+// multiples.
+func (p *Plan) PackUnit() int { return min(p.k.packUnit(), p.g.M) * p.channelWeights() }
+
+func (p *Plan) channelWeights() int { return p.g.Weights() / max(p.g.M, 1) }
+
+// PackPart packs a part of w that begins at element at, a multiple of
+// PackUnit, as a multiple or the rest is long, to where it belongs in dst.
+// For all parts, in any order, that is what PackWeights does.
+func (p *Plan) PackPart(dst, part []float32, at int) {
+	check(len(dst) >= p.PackedWeights() && at >= 0 && len(part) <= p.g.Weights()-at)
+	each := p.channelWeights()
+	if len(part) == 0 {
+		return
+	}
+	l := newPacking(p.t)
+	p.k.packWeights(l, dst, part, at/each, len(part)/each)
+	packings.Give(l)
 }
 
 // Scratch returns how many elements Run needs as scratch on a team of that

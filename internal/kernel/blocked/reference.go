@@ -11,10 +11,14 @@ type reference struct {
 	o Options
 }
 
-func (p *reference) format() string               { return "reference" }
-func (p *reference) packedWeights() int           { return p.g.Weights() }
-func (p *reference) packWeights(dst, w []float32) { copy(dst, w[:p.g.Weights()]) }
-func (p *reference) scratch(int) int              { return 0 }
+func (p *reference) format() string     { return "reference" }
+func (p *reference) packedWeights() int { return p.g.Weights() }
+func (p *reference) packUnit() int      { return p.g.M }
+func (p *reference) scratch(int) int    { return 0 }
+
+func (p *reference) packWeights(_ *packing, dst, w []float32, _, _ int) {
+	copy(dst, w[:p.g.Weights()])
+}
 
 func (p *reference) run(_ *parallel.Team, x, weights []float32, e *Epilogue, y, _ []float32) {
 	g := p.g

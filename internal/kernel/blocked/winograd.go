@@ -87,6 +87,9 @@ type winogradTable struct {
 	// meanwhile, aheadStep in 4 steps. narrow is for panels of one block.
 	product, narrow func(times, rows, blocks int, v []float32, vStep int, u, m []float32, mStep, ahead, aheadStep int, more bool)
 	transforms      [2]winogradTransforms // of the forms
+	// weights transforms kernels of 16 output channels for n input channels, in float64: n times 9 rows of 16 lanes become
+	// places of u, uStep apart; the next channel is next further.
+	weights func(n, points int, g [][3]float64, w, u []float32, uStep, next int)
 	// alone is the multiplications of a direct convolution, about 20 microseconds of this one, below which a second thread does
 	// not pay.
 	alone int64
@@ -181,33 +184,3 @@ func (w *winograd) packedWeights() int { return w.g.Groups * w.groupWeights() }
 
 // groupWeights counts the packed weights of a group of channels.
 func (w *winograd) groupWeights() int { return w.products * w.mb * Lanes * w.cb * Lanes }
-
-// packWeights writes, for each place, panels of t.width output channels of the
-// transformed weights.
-func (w *winograd) packWeights(dst, weights []float32) {
-	clear(dst[:w.packedWeights()])
-	cg, mg := w.g.C/w.g.Groups, w.g.M/w.g.Groups
-	for m := range w.g.M {
-		group, in := m/mg, m%mg
-		panel := in / w.t.width
-		width := min(w.t.width, w.mb*Lanes-panel*w.t.width)
-		to := dst[w.weightsAt(group, panelPlace{panel, 0})+in%w.t.width:]
-		for c := range cg {
-			w.transformWeights(to[c*width:], w.mb*Lanes*w.cb*Lanes, weights[(m*cg+c)*9:][:9])
-		}
-	}
-}
-
-// transformWeights writes G k Gt of a kernel of 3x3 to dst, step apart.
-func (f *winogradForm) transformWeights(dst []float32, step int, k []float32) {
-	for i, down := range f.g {
-		var row [3]float64
-		for j := range row {
-			row[j] = float64(down[0]*float64(k[j])) + float64(down[1]*float64(k[3+j])) + float64(down[2]*float64(k[6+j]))
-		}
-		for j, across := range f.g {
-			u := float64(across[0]*row[0]) + float64(across[1]*row[1]) + float64(across[2]*row[2])
-			dst[(i*f.points+j)*step] = float32(u)
-		}
-	}
-}

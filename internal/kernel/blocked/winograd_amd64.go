@@ -4,6 +4,20 @@
 
 package blocked
 
+// f32WinogradWeightsAVX512 transforms the kernels of 16 output channels for n input channels:
+//
+//	for c := range n {
+//		for l := range 16 {
+//			k := w[144*c+l:] // a kernel, 16 from element to element
+//			for i := range points * points {
+//				u[i*uStep+c*next+l] = (G k Gt)[i]
+//			}
+//		}
+//	}
+//
+//go:noescape
+func f32WinogradWeightsAVX512(n int, points int, g [][3]float64, w []float32, u []float32, uStep int, next int)
+
 // f32Winograd14x16AVX512 multiplies, several times, 1 to 14 rows by 16 columns:
 //
 //	for i := range times * rows {
@@ -129,6 +143,20 @@ func f32WinogradOut4ColsAVX512(n int, m []float32, mStep int, t []float32)
 //
 //go:noescape
 func f32WinogradOut4RowsAVX512(n int, rows int, t []float32, bias []float32, residual []float32, y []float32, yStep int, low float32, high float32, clip bool)
+
+// f32WinogradWeightsAVX2 transforms the kernels of 16 output channels for n input channels:
+//
+//	for c := range n {
+//		for l := range 16 {
+//			k := w[144*c+l:] // a kernel, 16 from element to element
+//			for i := range points * points {
+//				u[i*uStep+c*next+l] = (G k Gt)[i]
+//			}
+//		}
+//	}
+//
+//go:noescape
+func f32WinogradWeightsAVX2(n int, points int, g [][3]float64, w []float32, u []float32, uStep int, next int)
 
 // f32Winograd6x16AVX2 multiplies, several times, 1 to 6 rows by 16 columns:
 //

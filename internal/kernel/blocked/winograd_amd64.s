@@ -19,6 +19,85 @@ DATA winogradOut<>+16(SB)/4, $0x3ea66000
 DATA winogradOut<>+20(SB)/4, $0x40580000
 GLOBL winogradOut<>(SB), RODATA|NOPTR, $24
 
+// func f32WinogradWeightsAVX512(n int, points int, g [][3]float64, w []float32, u []float32, uStep int, next int)
+TEXT ·f32WinogradWeightsAVX512(SB), NOSPLIT, $0-104
+	MOVQ n+0(FP), CX
+	MOVQ w_base+40(FP), SI
+	MOVQ u_base+64(FP), DX
+	MOVQ uStep+88(FP), AX
+	SHLQ $2, AX
+	MOVQ points+8(FP), R8
+	MOVQ g_base+16(FP), R9
+
+channel:
+	MOVQ $2, DI
+
+lanes:
+	VCVTPS2PD 0(SI), Z0
+	VCVTPS2PD 64(SI), Z1
+	VCVTPS2PD 128(SI), Z2
+	VCVTPS2PD 192(SI), Z3
+	VCVTPS2PD 256(SI), Z4
+	VCVTPS2PD 320(SI), Z5
+	VCVTPS2PD 384(SI), Z6
+	VCVTPS2PD 448(SI), Z7
+	VCVTPS2PD 512(SI), Z8
+	MOVQ      R8, BX
+	MOVQ      R9, R10
+	MOVQ      DX, R13
+
+row:
+	VBROADCASTSD 0(R10), Z12
+	VMULPD       Z12, Z0, Z9
+	VMULPD       Z12, Z1, Z10
+	VMULPD       Z12, Z2, Z11
+	VBROADCASTSD 8(R10), Z12
+	VMULPD       Z12, Z3, Z13
+	VADDPD       Z13, Z9, Z9
+	VMULPD       Z12, Z4, Z13
+	VADDPD       Z13, Z10, Z10
+	VMULPD       Z12, Z5, Z13
+	VADDPD       Z13, Z11, Z11
+	VBROADCASTSD 16(R10), Z12
+	VMULPD       Z12, Z6, Z13
+	VADDPD       Z13, Z9, Z9
+	VMULPD       Z12, Z7, Z13
+	VADDPD       Z13, Z10, Z10
+	VMULPD       Z12, Z8, Z13
+	VADDPD       Z13, Z11, Z11
+	ADDQ         $24, R10
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+
+column:
+	VBROADCASTSD 0(R12), Z12
+	VMULPD       Z12, Z9, Z13
+	VBROADCASTSD 8(R12), Z12
+	VMULPD       Z12, Z10, Z14
+	VADDPD       Z14, Z13, Z13
+	VBROADCASTSD 16(R12), Z12
+	VMULPD       Z12, Z11, Z14
+	VADDPD       Z14, Z13, Z13
+	VCVTPD2PS    Z13, Y13
+	VMOVUPS      Y13, (R13)
+	ADDQ         AX, R13
+	ADDQ         $24, R12
+	DECQ         R11
+	JNZ          column
+	DECQ         BX
+	JNZ          row
+	ADDQ         $32, SI
+	ADDQ         $32, DX
+	DECQ         DI
+	JNZ          lanes
+	ADDQ         $512, SI
+	MOVQ         next+96(FP), BX
+	LEAQ         -64(DX)(BX*4), DX
+	DECQ         CX
+	JNZ          channel
+	VZEROUPPER
+	RET
+
 // func f32Winograd14x16AVX512(times int, rows int, blocks int, v []float32, vStep int, u []float32, m []float32, mStep int, ahead int, aheadStep int, more bool)
 TEXT ·f32Winograd14x16AVX512(SB), NOSPLIT, $0-129
 	MOVQ ahead+112(FP), R10
@@ -5211,6 +5290,85 @@ next0:
 	ADDQ $64, DX
 	DECQ CX
 	JNZ  loop
+	VZEROUPPER
+	RET
+
+// func f32WinogradWeightsAVX2(n int, points int, g [][3]float64, w []float32, u []float32, uStep int, next int)
+TEXT ·f32WinogradWeightsAVX2(SB), NOSPLIT, $0-104
+	MOVQ n+0(FP), CX
+	MOVQ w_base+40(FP), SI
+	MOVQ u_base+64(FP), DX
+	MOVQ uStep+88(FP), AX
+	SHLQ $2, AX
+	MOVQ points+8(FP), R8
+	MOVQ g_base+16(FP), R9
+
+channel:
+	MOVQ $4, DI
+
+lanes:
+	VCVTPS2PD 0(SI), Y0
+	VCVTPS2PD 64(SI), Y1
+	VCVTPS2PD 128(SI), Y2
+	VCVTPS2PD 192(SI), Y3
+	VCVTPS2PD 256(SI), Y4
+	VCVTPS2PD 320(SI), Y5
+	VCVTPS2PD 384(SI), Y6
+	VCVTPS2PD 448(SI), Y7
+	VCVTPS2PD 512(SI), Y8
+	MOVQ      R8, BX
+	MOVQ      R9, R10
+	MOVQ      DX, R13
+
+row:
+	VBROADCASTSD 0(R10), Y12
+	VMULPD       Y12, Y0, Y9
+	VMULPD       Y12, Y1, Y10
+	VMULPD       Y12, Y2, Y11
+	VBROADCASTSD 8(R10), Y12
+	VMULPD       Y12, Y3, Y13
+	VADDPD       Y13, Y9, Y9
+	VMULPD       Y12, Y4, Y13
+	VADDPD       Y13, Y10, Y10
+	VMULPD       Y12, Y5, Y13
+	VADDPD       Y13, Y11, Y11
+	VBROADCASTSD 16(R10), Y12
+	VMULPD       Y12, Y6, Y13
+	VADDPD       Y13, Y9, Y9
+	VMULPD       Y12, Y7, Y13
+	VADDPD       Y13, Y10, Y10
+	VMULPD       Y12, Y8, Y13
+	VADDPD       Y13, Y11, Y11
+	ADDQ         $24, R10
+	MOVQ         R8, R11
+	MOVQ         R9, R12
+
+column:
+	VBROADCASTSD 0(R12), Y12
+	VMULPD       Y12, Y9, Y13
+	VBROADCASTSD 8(R12), Y12
+	VMULPD       Y12, Y10, Y14
+	VADDPD       Y14, Y13, Y13
+	VBROADCASTSD 16(R12), Y12
+	VMULPD       Y12, Y11, Y14
+	VADDPD       Y14, Y13, Y13
+	VCVTPD2PSY   Y13, X13
+	VMOVUPS      X13, (R13)
+	ADDQ         AX, R13
+	ADDQ         $24, R12
+	DECQ         R11
+	JNZ          column
+	DECQ         BX
+	JNZ          row
+	ADDQ         $16, SI
+	ADDQ         $16, DX
+	DECQ         DI
+	JNZ          lanes
+	ADDQ         $512, SI
+	MOVQ         next+96(FP), BX
+	LEAQ         -64(DX)(BX*4), DX
+	DECQ         CX
+	JNZ          channel
 	VZEROUPPER
 	RET
 

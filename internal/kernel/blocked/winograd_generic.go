@@ -5,7 +5,7 @@ import "github.com/gneiss-ml/gneiss/internal/kernel/gemm"
 // The plain table defines what the assembly computes.
 var genericWinograd = winogradTable{
 	rows: 6, width: Lanes,
-	product: f32WinogradGeneric, narrow: f32WinogradGeneric,
+	product: f32WinogradGeneric, narrow: f32WinogradGeneric, weights: f32WinogradWeightsGeneric,
 	transforms: [2]winogradTransforms{genericTransforms(2, winogradIn2, winogradOut2), genericTransforms(4, winogradIn4, winogradOut4)},
 }
 

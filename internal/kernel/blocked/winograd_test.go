@@ -41,7 +41,7 @@ func newWinogradCase(t testing.TB, g *conv.Geometry) *winogradCase {
 func (c *winogradCase) run(t testing.TB, level cpu.Level, team *parallel.Team, e Epilogue) []float32 {
 	k := makeWinograd(For(level), c.g, c.form)
 	u := kerneltest.Guarded[float32](t, k.packedWeights())
-	k.packWeights(u, c.w)
+	packAll(k, c.g, u, c.w)
 	y := kerneltest.Guarded[float32](t, Len(c.g.N, c.g.M, c.g.Pixels()))
 	k.t.alone = 0 // the table is this test's own
 	k.run(team, c.x, u, &e, y, kerneltest.Guarded[float32](t, k.scratch(team.Threads())))
@@ -137,7 +137,7 @@ func TestWinograd_residualInPlace(t *testing.T) {
 	want := c.run(t, cpu.Tier(), nil, e)
 	k := makeWinograd(Best(), c.g, 1)
 	u := make([]float32, k.packedWeights())
-	k.packWeights(u, c.w)
+	packAll(k, c.g, u, c.w)
 	k.run(nil, c.x, u, &e, c.resid, make([]float32, k.scratch(1)))
 	require.Equal(t, want, c.resid)
 }
@@ -271,7 +271,7 @@ func benchmarkWinograd(b *testing.B, g *conv.Geometry, form, threads int) {
 	us := make([][]float32, 1+(32<<20)/k.packedWeights()/4)
 	for i := range us {
 		us[i] = make([]float32, k.packedWeights())
-		k.packWeights(us[i], c.w)
+		packAll(k, c.g, us[i], c.w)
 	}
 	y := make([]float32, Len(1, g.M, g.Pixels()))
 	scratch := make([]float32, k.scratch(threads))
