@@ -43,7 +43,7 @@ func (p *Plan[T]) ForwardScratch(threads int, packed bool) int {
 		n = p.crowdScratch(max(threads, 1))
 	}
 	if !packed {
-		n += roundUp(p.PackedWeights(), 16)
+		n += roundUp(p.PackedWeights(), 16) + max(threads, 1)*p.packBuffer()
 	}
 	return n
 }
@@ -75,7 +75,7 @@ func (p *Plan[T]) convolve(team *parallel.Team, x []T, w Weights[T], turned bool
 	if !w.Packed {
 		check(len(w.Data) >= p.g.Weights())
 		packed := take(&scratch, roundUp(p.PackedWeights(), 16))
-		p.pack(packed, w.Data, turned)
+		p.pack(team, packed, w.Data, turned, false, take(&scratch, team.Threads()*p.packBuffer()))
 		w.Data = packed
 	}
 	check(len(w.Data) >= p.PackedWeights())

@@ -37,6 +37,7 @@ type Plan[T gemm.Float] struct {
 	together togetherPlan
 	crowd    crowdPlan
 
+	packings  parallel.FreeList[packing[T]]
 	crowds    parallel.FreeList[crowd[T]]
 	forwards  parallel.FreeList[forward[T]]
 	columns   parallel.FreeList[columns[T]]
@@ -170,50 +171,7 @@ func (p *Plan[T]) PackedWeights() int {
 // elements.
 func (p *Plan[T]) PackWeights(dst, w []T) {
 	check(len(w) >= p.g.M*p.k && len(dst) >= p.PackedWeights())
-	p.pack(dst, w, false)
-}
-
-// A source says where the weight of a lane, a channel and a tap stands in the
-// weights of a group.
-type source struct{ first, lane, channel, tap int }
-
-// pack packs the weights of this convolution, or, turned, those of the one
-// whose data gradient it is: input and output channels exchanged, taps in
-// reverse.
-func (p *Plan[T]) pack(dst, w []T, turned bool) {
-	from := source{lane: p.k, channel: p.taps, tap: 1}
-	if turned {
-		from = source{first: p.taps - 1, lane: p.taps, channel: p.mg * p.taps, tap: -1}
-	}
-	width := p.t.Cols
-	if p.across {
-		width = p.t.Rows
-	}
-	each := p.PackedWeights() / p.g.Groups
-	for g := range p.g.Groups {
-		for m := 0; m < p.mg; m += width {
-			p.packPanel(dst[g*each+m*p.k:], w[g*p.mg*p.k:], from, m, min(width, p.mg-m), width)
-		}
-	}
-}
-
-// packPanel writes the steps of the sums of some lanes side by side.
-func (p *Plan[T]) packPanel(dst, w []T, from source, m, lanes, width int) {
-	if lanes < width {
-		clear(dst[:p.k*width])
-	}
-	for outer := range p.outer.n {
-		for c := range p.cg {
-			at := from.first + m*from.lane + c*from.channel + outer*p.inner*from.tap
-			for inner := range p.inner {
-				step := dst[:lanes]
-				for i := range step {
-					step[i] = w[at+inner*from.tap+i*from.lane]
-				}
-				dst = dst[min(width, len(dst)):]
-			}
-		}
-	}
+	p.pack(nil, dst, w, false, true, make([]T, p.packBuffer()))
 }
 
 func check(ok bool) {
