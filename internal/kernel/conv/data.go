@@ -15,7 +15,7 @@ func (p *Plan[T]) DataScratch(threads int) int {
 		return p.backward.ForwardScratch(threads, false)
 	}
 	threads = max(threads, 1)
-	return threads*(p.columnsSize()+p.stage.size(p.cg)) + max(threads*p.columnsGemm(1), p.columnsGemm(threads))
+	return threads*(p.columnsSize()+p.stage.size(p.cg)) + p.columnsStaged() + max(threads*p.columnsGemm(1), p.columnsGemm(threads))
 }
 
 // BackwardData computes dx, [N, C, In...], from dy, [N, M, Out...]: the sum
@@ -47,37 +47,66 @@ type columns[T gemm.Float] struct {
 	*Plan[T]
 	dy, w, dx []T
 	single    bool // the tiles are channels
-	image     int
+	image     int  // the first
+	images    int  // that are multiplied at once
 	group     int
-	products  []T // by worker, or one: [cg*taps, pixels]
+	products  []T // by worker, or one: [cg*taps, images, pixels]
 	stages    []T // by worker: the inputs of a group, with borders
+	staged    []T // dy of several images: [mg, images, pixels]
 	scratch   []T // of the product
 }
 
-func (p *Plan[T]) columnsSize() int { return roundUp(p.k*p.pixels, 16) }
+// columnsMost is the columns of a product of several images.
+const columnsMost = 64
+
+// columnsImages is how many images are multiplied at once: several if they are
+// small.
+func (p *Plan[T]) columnsImages() int {
+	if p.g.Groups > 1 {
+		return 1
+	}
+	return max(min(columnsMost/p.pixels, p.g.N), 1)
+}
+
+func (p *Plan[T]) columnsSize() int { return roundUp(p.k*p.pixels*p.columnsImages(), 16) }
+
+// columnsStaged is the elements of dy of several images.
+func (p *Plan[T]) columnsStaged() int {
+	if p.columnsImages() == 1 {
+		return 0
+	}
+	return roundUp(p.mg*p.pixels*p.columnsImages(), 16)
+}
 
 func (p *Plan[T]) columnsGemm(threads int) int {
-	a, b := p.columnOperands(nil, nil)
-	return gemm.Scratch(p.t, threads, p.k, p.pixels, p.mg, a, b)
+	a, b := p.columnOperands(nil, nil, 1)
+	need := 0
+	for _, n := range []int{p.columnsImages(), max(p.g.N%p.columnsImages(), 1)} {
+		need = max(need, gemm.Scratch(p.t, threads, p.k, p.pixels*n, p.mg, a, b))
+	}
+	return need
 }
 
 // columnOperands are the factors: the weights of a group transposed, and its
-// part of dy.
-func (p *Plan[T]) columnOperands(w, dy []T) (a, b gemm.Operand[T]) {
-	return gemm.Operand[T]{Data: w, Stride: p.k, Trans: true}, gemm.Operand[T]{Data: dy, Stride: p.pixels}
+// part of dy of some images.
+func (p *Plan[T]) columnOperands(w, dy []T, images int) (a, b gemm.Operand[T]) {
+	return gemm.Operand[T]{Data: w, Stride: p.k, Trans: true}, gemm.Operand[T]{Data: dy, Stride: p.pixels * images}
 }
 
 func (c *columns[T]) run(team *parallel.Team, scratch []T) {
 	threads := team.Threads()
 	c.products = take(&scratch, threads*c.columnsSize())
 	c.stages = take(&scratch, threads*c.stage.size(c.cg))
+	c.staged = take(&scratch, c.columnsStaged())
 	c.scratch = scratch
-	if c.g.N >= 3*threads || threads == 1 {
+	most := c.columnsImages()
+	if c.images = 1; most == 1 && (c.g.N >= 3*threads || threads == 1) {
 		team.DoWorkers(c.g.N, c)
 		return
 	}
 	c.single = true
-	for c.image = range c.g.N {
+	for c.image = 0; c.image < c.g.N; c.image += c.images {
+		c.images = min(most, c.g.N-c.image)
 		for c.group = range c.g.Groups {
 			c.multiply(team, c.image, c.group, c.products, c.scratch)
 			team.DoWorkers(c.cg, c)
@@ -87,16 +116,32 @@ func (c *columns[T]) run(team *parallel.Team, scratch []T) {
 
 func (c *columns[T]) multiply(team *parallel.Team, image, group int, product, scratch []T) {
 	w := c.w[group*c.mg*c.k:]
-	dy := c.dy[(image*c.g.M+group*c.mg)*c.pixels:]
-	a, b := c.columnOperands(w, dy)
-	gemm.Mul(c.t, team, c.k, c.pixels, c.mg, a, b, product, c.pixels, gemm.Epilogue[T]{}, scratch)
+	a, b := c.columnOperands(w, c.dyOf(image, group), c.images)
+	n := c.images * c.pixels
+	gemm.Mul(c.t, team, c.k, n, c.mg, a, b, product, n, gemm.Epilogue[T]{}, scratch)
 }
 
-// Tile runs an image, or a channel of the image and group at hand.
+// dyOf is dy of a group of the images at hand, side by side.
+func (c *columns[T]) dyOf(image, group int) []T {
+	if c.images == 1 {
+		return c.dy[(image*c.g.M+group*c.mg)*c.pixels:]
+	}
+	for i := range c.images {
+		from := c.dy[((image+i)*c.g.M+group*c.mg)*c.pixels:]
+		for m := range c.mg {
+			copy(c.staged[(m*c.images+i)*c.pixels:], from[m*c.pixels:][:c.pixels])
+		}
+	}
+	return c.staged
+}
+
+// Tile runs an image, or a channel of the images and the group at hand.
 func (c *columns[T]) Tile(worker, i int) {
 	staged := c.stages[worker*c.stage.size(c.cg):]
 	if c.single {
-		c.gather(c.image, c.group, i, c.products, staged)
+		for n := range c.images {
+			c.gather(c.image+n, c.group, i, c.products[n*c.pixels:], staged)
+		}
 		return
 	}
 	need := c.columnsGemm(1)
@@ -119,7 +164,7 @@ func (c *columns[T]) gather(image, group, channel int, product, staged []T) {
 	}
 	clear(plane)
 	for tap := range c.taps {
-		from := product[(channel*c.taps+tap)*c.pixels:][:c.pixels]
+		from := product[(channel*c.taps+tap)*c.images*c.pixels:][:c.pixels]
 		for r, off := range c.rowOff {
 			add(plane[off+c.tapOff[tap]:], from[r*c.ow:][:c.ow])
 		}
