@@ -1,9 +1,11 @@
 package ops_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -52,8 +54,13 @@ var products = []product{
 // planOf makes the plan of p with constant weights, or with weights as the second input.
 func (p product) planOf(t testing.TB, constant bool, o plan.Options) (*plan.Plan, []opdef.View) {
 	t.Helper()
+	return p.planWith(t, drawn(t, p.w...), constant, o)
+}
+
+func (p product) planWith(t testing.TB, w *onnx.Tensor, constant bool, o plan.Options) (*plan.Plan, []opdef.View) {
+	t.Helper()
 	b := shape.NewBuilder(p.op)
-	x, w := drawn(t, p.x...), drawn(t, p.w...)
+	x := drawn(t, p.x...)
 	ins := []opdef.View{plan.ViewOf(x)}
 	vs := values{b.Graph.Input("x", x.Type())}
 	if constant {
@@ -107,6 +114,48 @@ func TestPacked(t *testing.T) {
 				_, err = result(kept, ins)
 				require.NoError(t, err)
 				require.Equal(t, held, kept.WeightBytes())
+			})
+		}
+	}
+}
+
+// leftInFile is a tensor of the elements of w that reads them from a file when they are needed.
+func leftInFile(t *testing.T, w *onnx.Tensor) *onnx.Tensor {
+	t.Helper()
+	m := onnx.NewModel(onnx.NewGraph("w", nil))
+	m.Graph.Initializer("w", w.Type(), w)
+	path := filepath.Join(t.TempDir(), "w.onnx")
+	require.NoError(t, onnx.WriteOptions{External: -1}.WriteFile(m, path))
+	read, err := onnx.ReadOptions{Lazy: true}.ReadFile(path)
+	require.NoError(t, err)
+	return read.Graph.Initializers[0].Init
+}
+
+// TestPacked_parts holds that weights that are read and packed in parts are those that were in memory.
+func TestPacked_parts(t *testing.T) {
+	for _, p := range []product{
+		{op: "Gemm", x: []int{5, 700}, w: []int{1111, 700}, attrs: attrs{onnx.Int("transB", 1)}},
+		{op: "Gemm", x: []int{5, 70_000}, w: []int{35, 70_000}, attrs: attrs{onnx.Int("transB", 1)}},
+		{op: "Gemm", x: []int{40, 1111}, w: []int{1111, 700}},
+		{op: "MatMul", x: []int{3, 7, 1111}, w: []int{1111, 700}},
+		{op: "MatMul", x: []int{1, 90}, w: []int{90, 20_001}},
+		{op: "Conv", x: []int{1, 256, 6, 6}, w: []int{300, 256, 3, 3}},
+		{op: "Conv", x: []int{1, 1200, 3, 3}, w: []int{600, 1200, 1, 1}},
+		{op: "Conv", x: []int{1, 512, 20}, w: []int{300, 512, 3}},
+	} {
+		for _, o := range []plan.Options{{}, {Generic: true}} {
+			t.Run(fmt.Sprint(p.op, p.w, o.Generic), func(t *testing.T) {
+				w := drawn(t, p.w...)
+				held, ins := p.planWith(t, w, true, o)
+				want, err := result(held, ins)
+				require.NoError(t, err)
+				left := leftInFile(t, w)
+				require.False(t, left.Held())
+				read, ins := p.planWith(t, left, true, o)
+				got, err := result(read, ins)
+				require.NoError(t, err)
+				require.True(t, bytes.Equal(want, got))
+				require.False(t, left.Held())
 			})
 		}
 	}
