@@ -12,6 +12,7 @@ type packing[T gemm.Float] struct {
 	turned  bool
 	from    int // the taps of the first axis that are packed
 	to      int
+	lone    bool // of them one tap of the last axis
 	width   int
 	buffers []T // by worker: some channels, their taps in the order of the weights
 }
@@ -33,6 +34,7 @@ func (p *Plan[T]) pack(team *parallel.Team, dst, w []T, turned, all bool, scratc
 	*j = packing[T]{Plan: p, dst: dst, w: w, turned: turned, to: p.outer.n, width: p.packWidth(), buffers: scratch}
 	if !all {
 		j.from, j.to = p.liveTaps()
+		j.lone = p.crowd.use && p.crowd.taps == 1 && p.inner > 1 && j.to-j.from == 1
 	}
 	team.DoWorkers(p.g.Groups*j.panels(), j)
 	p.packings.Give(j)
@@ -70,6 +72,10 @@ func (j *packing[T]) Tile(worker, i int) {
 	lanes := min(j.width, j.mg-m)
 	dst := j.dst[group*(j.PackedWeights()/j.g.Groups)+m*j.k:]
 	w := j.w[group*j.mg*j.k:]
+	if j.lone {
+		j.packLone(dst, w, m, lanes)
+		return
+	}
 	buffer := j.buffers[worker*j.packBuffer():][:j.packBuffer()]
 	if lanes < j.width {
 		clear(buffer)
@@ -80,6 +86,24 @@ func (j *packing[T]) Tile(worker, i int) {
 		for i := range n {
 			j.place(dst, buffer[i*j.taps*j.width:], c+i)
 		}
+	}
+}
+
+// packLone packs the only tap that reads an image.
+func (j *packing[T]) packLone(dst, w []T, m, lanes int) {
+	tap := j.from*j.inner + j.crowd.first
+	lane, channel := j.k, j.taps
+	if j.turned {
+		tap, lane, channel = j.taps-1-tap, j.taps, j.mg*j.taps
+	}
+	dst = dst[(j.from*j.cg*j.inner+j.crowd.first)*j.width:]
+	for c := range j.cg {
+		step := dst[c*j.inner*j.width:][:j.width]
+		from := w[m*lane+c*channel+tap:]
+		for i := range lanes {
+			step[i] = from[i*lane]
+		}
+		clear(step[lanes:])
 	}
 }
 
