@@ -7,7 +7,8 @@
 // at an offset that is the sum of one of p and one of (c, t). The tiles of
 // package gemm read it there. Images with padding or a stride along the last
 // axis are copied first, with their borders, and the columns that belong to
-// one remainder of the stride side by side.
+// one remainder of the stride side by side. Many small images are laid side by
+// side, so that a vector or a tile is as full as with large ones.
 //
 // The sum of an output element is one chain, over the taps of the first axis,
 // then channels, then the other taps, as in package gemm: equal bits for any
