@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 )
 
 // stripStep is the bytes from row to row of a strip between the two passes of
@@ -49,14 +50,14 @@ func (w *winogradGen) v(i int) string { return fmt.Sprintf("%s%d", w.reg, i) }
 
 // op prints an instruction on registers, the result last.
 func (w *winogradGen) op(name string, regs ...int) {
-	s := ""
+	var s strings.Builder
 	for i, r := range regs {
 		if i > 0 {
-			s += ", "
+			s.WriteString(", ")
 		}
-		s += w.v(r)
+		s.WriteString(w.v(r))
 	}
-	w.p("%s %s", name, s)
+	w.p("%s %s", name, s.String())
 }
 
 // entry prints the declaration and the text line of a function.
