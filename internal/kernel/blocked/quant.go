@@ -128,7 +128,10 @@ func (p *Quantized) Pack(dst []byte, w []int8, bias []int32, scales []float32, x
 			}
 		}
 		for r := range p.regions {
-			start := -int32(xZero) * p.sum(from, &p.regions[r])
+			start := int32(0)
+			if xZero != 0 {
+				start = -int32(xZero) * p.sum(from, &p.regions[r])
+			}
 			if bias != nil {
 				start += bias[m]
 			}
