@@ -48,7 +48,7 @@ func newDirect(t *Table, g *conv.Geometry, o Options) kernel {
 		t: t.direct, plain: o.PlainInput, images: g.N, groups: g.Groups, m: g.M, cg: g.C / g.Groups, mg: g.M / g.Groups,
 		kernel: s.kernel, taps: s.kernel[0] * s.kernel[1],
 	}
-	p.layout(g, &s)
+	p.layout(g, &s, Lanes)
 	p.steps = roundUp(p.cg, channelUnit)
 	if p.plain {
 		p.steps = p.cg
@@ -65,17 +65,18 @@ func blocksOf(g *conv.Geometry, o Options) bool {
 
 func roundUp(n, to int) int { return (n + to - 1) / to * to }
 
-// layout computes the distances in x and y. Images of one pixel that become
-// one pixel are one image: a row of pixels.
-func (p *direct) layout(g *conv.Geometry, s *space) {
+// layout computes the distances in x and y, where a pixel of a block has so
+// many elements. Images of one pixel that become one pixel are one image: a
+// row of pixels.
+func (p *direct) layout(g *conv.Geometry, s *space, pixel int) {
 	in, out := s.in[0]*s.in[1], s.out[0]*s.out[1]
-	p.xPixel, p.xPixels = Lanes, in*Lanes
+	p.xPixel, p.xPixels = pixel, in*pixel
 	p.xImage = Blocks(g.C) * p.xPixels
 	if p.plain {
 		p.xPixel, p.xPixels = 1, in
 		p.xImage = g.C * in
 	}
-	p.yPixel, p.yBlock = Lanes, out*Lanes
+	p.yPixel, p.yBlock = pixel, out*pixel
 	p.yImage = Blocks(g.M) * p.yBlock
 	if in == 1 && out == 1 && p.taps == 1 {
 		s.in[1], s.out[1] = p.images, p.images

@@ -82,7 +82,7 @@ func (j *directJob) tilesOf(panel, first, end int) {
 				rest -= r.tiles
 				continue
 			}
-			j.enter(&t, r, width)
+			j.enter(&t, r, j.columnBytes(width))
 			t.w = w[r.w*width:]
 			for i, end := rest, rest+n; i < end; {
 				count, x, y := r.place(&t, i, end-i)
@@ -106,15 +106,22 @@ func (j *directJob) channelLoop(t *directTile) {
 	}
 }
 
-// enter sets what all tiles of a region share.
-func (j *directJob) enter(t *directTile, r *region, width int) {
+// enter sets what all tiles of a region share; the weights of a column of taps
+// have so many bytes.
+func (p *direct) enter(t *directTile, r *region, column int) {
 	t.xPixel, t.yPixel = 4*r.xAlong, 4*r.yAlong
-	t.rows, t.rowStep = r.rows, 4*j.rowStep
-	t.cols, t.colStep = r.cols, 4*j.colStep
-	t.wSkip = 4 * (j.kernel[1] - r.cols) * width
-	if !j.plain {
-		t.wSkip *= j.steps
+	t.rows, t.rowStep = r.rows, 4*p.rowStep
+	t.cols, t.colStep = r.cols, 4*p.colStep
+	t.wSkip = (p.kernel[1] - r.cols) * column
+}
+
+// columnBytes is the bytes of a column of taps in the weights of a panel: of
+// all channels, or of one if the input is plain.
+func (p *direct) columnBytes(width int) int {
+	if p.plain {
+		return 4 * width
 	}
+	return 4 * width * p.steps
 }
 
 // compute runs a tile whose first elements are those of x and y.

@@ -40,7 +40,7 @@ func NewQuantized(t *Table, g *conv.Geometry) *Quantized {
 		t: p.q.directTable, images: g.N, groups: g.Groups, m: g.M, cg: g.C / g.Groups, mg: g.M / g.Groups,
 		kernel: s.kernel, taps: s.kernel[0] * s.kernel[1],
 	}
-	p.lay(g, &s)
+	p.layout(g, &s, words)
 	p.steps = roundUp(p.cg, Lanes) / quad
 	if p.few = p.cg <= quad; p.few {
 		p.steps = 1
@@ -55,22 +55,6 @@ const (
 	quad  = 4
 	words = Lanes / quad
 )
-
-// lay sets the distances in x and y.
-func (p *Quantized) lay(g *conv.Geometry, s *space) {
-	in, out := s.in[0]*s.in[1], s.out[0]*s.out[1]
-	p.xPixel, p.xPixels = words, in*words
-	p.xImage = Blocks(g.C) * p.xPixels
-	p.yPixel, p.yBlock = words, out*words
-	p.yImage = Blocks(g.M) * p.yBlock
-	if in == 1 && out == 1 && p.taps == 1 {
-		s.in[1], s.out[1] = p.images, p.images
-		p.xPixel, p.yPixel = p.xImage, p.yImage
-		p.images = 1
-	}
-	p.xRow, p.yRow = s.in[1]*p.xPixel, s.out[1]*p.yPixel
-	p.rowStep, p.colStep = s.dilations[0]*p.xRow, s.dilations[1]*p.xPixel
-}
 
 // Format names the form of packed weights, which depends on the sizes of the
 // image: sums that leave out taps in the padding start differently.
@@ -206,7 +190,7 @@ func (j *quantJob) tilesOf(panel, first, end int) {
 				rest -= at.tiles
 				continue
 			}
-			j.enter(&t, at, width)
+			p.enter(&t.directTile, at, 4*p.steps*p.stepWords(width))
 			t.w, t.start = w[p.stepWords(at.w*width):], j.starts[r*p.lanes()+lane:][:width]
 			for i, end := rest, rest+n; i < end; {
 				count, x, y := at.place(&t.directTile, i, end-i)
@@ -217,13 +201,4 @@ func (j *quantJob) tilesOf(panel, first, end int) {
 			left, rest = left-n, 0
 		}
 	}
-}
-
-// enter sets what is the same for all tiles of a region.
-func (j *quantJob) enter(t *quantTile, r *region, width int) {
-	p := j.p
-	t.xPixel, t.yPixel = 4*r.xAlong, 4*r.yAlong
-	t.rows, t.rowStep = r.rows, 4*p.rowStep
-	t.cols, t.colStep = r.cols, 4*p.colStep
-	t.wSkip = 4 * (p.kernel[1] - r.cols) * p.steps * p.stepWords(width)
 }
