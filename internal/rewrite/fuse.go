@@ -38,6 +38,11 @@ func (p *optimiser) onlyReader(v *onnx.Value, n *onnx.Node) bool {
 // takeOver makes n the private operator that does what n and its only reader do, whose output it gets.
 func (p *optimiser) takeOver(n, reader *onnx.Node, opType string) {
 	n.Domain, n.OpType = onnx.Private, opType
+	p.succeed(n, reader)
+}
+
+// succeed gives n's result the name and the readers of the result of reader, whose work n now does.
+func (p *optimiser) succeed(n, reader *onnx.Node) {
 	n.Origin = append(slices.Clip(origin(n)), origin(reader)...)
 	v, y := reader.Out(0), n.Out(0)
 	v.Name, y.Name = y.Name, v.Name

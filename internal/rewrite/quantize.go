@@ -72,9 +72,9 @@ func (p *optimiser) quantize(g *onnx.Graph, q *onnx.Node) {
 		return
 	}
 	n := q.In(0).Node()
-	merged := []*onnx.Node{q}
+	var relu *onnx.Node
 	if is(n, "Relu") && to.zero == 0 && p.onlyReader(n.In(0), n) && (is(n.In(0).Node(), "Conv") || is(n.In(0).Node(), "Add")) {
-		merged, n = append(merged, n), n.In(0).Node()
+		relu, n = n, n.In(0).Node()
 	}
 	x, from, ok := p.dequantized(n.In(0))
 	if !ok || n.NumOut() != 1 {
@@ -100,20 +100,21 @@ func (p *optimiser) quantize(g *onnx.Graph, q *onnx.Node) {
 		ok = false
 	}
 	if ok {
-		p.conclude(g, n, merged)
+		p.conclude(g, n, q, relu)
 	}
 }
 
-// conclude gives n's result the name and the readers of the first of merged, which follow n and go.
-func (p *optimiser) conclude(g *onnx.Graph, n *onnx.Node, merged []*onnx.Node) {
-	v, y := merged[0].Out(0), n.Out(0)
-	for _, m := range slices.Backward(merged) {
-		n.Origin = append(slices.Clip(origin(n)), origin(m)...)
+// conclude lets n succeed q, and a Relu between them; both go.
+func (p *optimiser) conclude(g *onnx.Graph, n, q, relu *onnx.Node) {
+	n.Out(0).Type = q.Out(0).Type.Clone()
+	if relu != nil {
+		n.Origin = append(slices.Clip(origin(n)), origin(relu)...)
 	}
-	v.Name, y.Name = y.Name, v.Name
-	y.Type = v.Type.Clone()
-	replace(v, y, p.outputs)
-	g.Remove(merged...)
+	p.succeed(n, q)
+	g.Remove(q)
+	if relu != nil {
+		g.Remove(relu)
+	}
 }
 
 func setScales(n *onnx.Node, list ...any) {
